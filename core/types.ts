@@ -220,6 +220,8 @@ export interface Death {
   group: string;
   attempts: number;
   atMs: TimeMs;
+  /** Where the dead letter is published to, when the rule of its queue says so. */
+  target?: DeadLetterTarget;
 }
 
 /**

@@ -290,8 +290,12 @@ export interface Verbs {
   // ------------------------------------------------------------ reading by lease
   /** Starts pushing. Throws exclusive-consumer, group-in-use, access-denied. The first delivery comes in a later turn. */
   subscribe(principal: Principal, consumer: LeaseConsumer): void;
-  /** Returns everything it has not settled to its place, in order, and stops. Idempotent. */
-  unsubscribe(consumer: LeaseConsumer): void;
+  /**
+   * Returns everything it has not settled to its place, in order, and stops. Idempotent. With `keep` it stops being a
+   * consumer (not counted, no longer exclusive, no delivery) but what it holds stays leased to it, to be settled one
+   * by one, or returned by a second call without `keep`.
+   */
+  unsubscribe(consumer: LeaseConsumer, keep?: boolean): void;
   /** Says that a consumer's capacity grew from zero; deliveries follow in this or a later turn. */
   resume(consumer: LeaseConsumer): void;
   consumers(group: Group, queue: QueueNumber): number;
