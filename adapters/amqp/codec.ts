@@ -1,0 +1,36 @@
+/** The codec of stored AMQP messages, registered with the core under the format tag `amqp`. One record per payload. */
+
+import { BrokerError } from '../../core/errors.ts';
+import type { Codec, Death, Message, StoredPayload } from '../../core/types.ts';
+import { FORMAT } from '../adapter.ts';
+import { WireError } from '../wire/wire-error.ts';
+import { messageOfStored } from './canonical.ts';
+import { deadLetterOf } from './dead-letter.ts';
+
+export const codec: Codec = {
+  format: FORMAT.amqp,
+  name: 'amqp',
+
+  decode(payload: Buffer, bytesMax: number): Message[] {
+    if (payload.length > bytesMax) {
+      throw new BrokerError('message-too-large', `an AMQP message of ${payload.length} bytes exceeds ${bytesMax}`);
+    }
+    return [readable(() => messageOfStored(payload))];
+  },
+
+  deadLetter(payload: Buffer, _record: number, death: Death): StoredPayload {
+    const letter = readable(() => deadLetterOf(payload, death));
+    const { key, tag } = readable(() => messageOfStored(letter.payload));
+    return { format: FORMAT.amqp, payload: letter.payload, key, tag };
+  },
+};
+
+/** A payload was checked when it was published; one that cannot be read now is damaged. */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof WireError) throw new BrokerError('corrupt-message', error.message, { cause: error });
+    throw error;
+  }
+}
