@@ -1,0 +1,294 @@
+/**
+ * The log's tail: entries are encoded straight into it, all entries of a turn leave in one write, and all that wait
+ * for a sync share one. Also the reader of whole entries: from the tail in memory, or cold through ColdReader.
+ *
+ * Invariants: writtenTo ≤ position; syncedTo ≤ writtenTo; nothing above writtenTo was seen by anybody; `committed` is
+ * called with marks that never fall.
+ */
+import { assert } from '../errors.ts';
+import type { Clock, Crc32c, Position, TimeMs } from '../types.ts';
+import { align8 } from './bytes.ts';
+import { ENTRY_HEAD, type EntryHead, sealEntry } from './entry.ts';
+import { type Journal, JournalError } from './journal.ts';
+
+interface Chunk {
+  position: Position;
+  bytes: Buffer;
+  used: number;
+  written: number;
+}
+
+export interface LogOptions {
+  journal: Journal;
+  clock: Clock;
+  crc: Crc32c;
+  /** Bytes of the tail kept in memory for readers. */
+  hotBytes: number;
+  /** Entries of `async` topics are synced so often, in milliseconds. */
+  flushIntervalMs: number;
+  /** A sync that lately took less than this is done on the loop, which is fastest on a quick disk; 0 never, Infinity always. */
+  inlineSyncMs: number;
+}
+
+export interface LogListener {
+  /** Called at the start of a flush, to add what is written once per turn (settlements, offset commits). */
+  beforeWrite(): void;
+  /** All below `writtenTo` is in the journal, all below `syncedTo` is durable. */
+  committed(writtenTo: Position, syncedTo: Position): void;
+  /** A new segment takes entries from `base` on. */
+  rolled(base: Position): void;
+  /** The state in memory is void from here on. */
+  lost(error: JournalError): void;
+}
+
+const CHUNK_BYTES = 4 * 1024 * 1024;
+
+export class Log {
+  readonly journal: Journal;
+  readonly crc: Crc32c;
+  private readonly options: LogOptions;
+  private readonly clock: Clock;
+  private readonly listener: LogListener;
+  private readonly chunks: Chunk[] = [];
+  private chunk: Chunk;
+  private hotBytes = 0;
+  /** Position of the next entry. */
+  position: Position;
+  writtenTo: Position;
+  syncedTo: Position;
+  /** Some entry up to here asked for a sync. */
+  private syncWantedTo: Position = 0;
+  private syncing = false;
+  private scheduled = false;
+  private intervalArmed = false;
+  private syncMs = 0;
+  lost: JournalError | null = null;
+  writes = 0;
+  syncs = 0;
+  private lastStoreTimeMs: TimeMs = 0;
+  private readonly head: EntryHead = { length: 0, epoch: 0, position: 0, durable: 0, storeTimeMs: 0, parts: 0 };
+  /** Set by begin(): the buffer and where the first part goes. */
+  bytes: Buffer = Buffer.alloc(0);
+  at = 0;
+  private entryStart = 0;
+
+  constructor(options: LogOptions, listener: LogListener, storeTimeMs: TimeMs) {
+    this.options = options;
+    this.journal = options.journal;
+    this.clock = options.clock;
+    this.crc = options.crc;
+    this.listener = listener;
+    this.position = options.journal.tail;
+    this.writtenTo = this.position;
+    this.syncedTo = this.position;
+    this.lastStoreTimeMs = storeTimeMs;
+    this.chunk = this.newChunk(0);
+  }
+
+  /** Never falls, whatever the clock does. */
+  storeTimeMs(): TimeMs {
+    const now = this.clock.nowMs();
+    if (now > this.lastStoreTimeMs) this.lastStoreTimeMs = now;
+    return this.lastStoreTimeMs;
+  }
+
+  private newChunk(atLeast: number): Chunk {
+    const bytes = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, atLeast));
+    const chunk: Chunk = { position: this.position, bytes, used: 0, written: 0 };
+    this.chunks.push(chunk);
+    this.hotBytes += bytes.length;
+    while (
+      this.chunks.length > 1 &&
+      this.hotBytes > this.options.hotBytes &&
+      this.chunks[0]!.written === this.chunks[0]!.used &&
+      this.chunks[0] !== chunk
+    ) {
+      this.hotBytes -= this.chunks.shift()!.bytes.length;
+    }
+    return chunk;
+  }
+
+  /** Makes room for an entry whose parts take `bodyBytes`; the caller writes them from `bytes[at]` on, then calls end. */
+  begin(bodyBytes: number): void {
+    if (this.lost !== null) throw this.lost;
+    const length = align8(ENTRY_HEAD + bodyBytes);
+    if (length > this.journal.room - (this.position - this.journal.tail)) this.roll();
+    if (this.chunk.used + length > this.chunk.bytes.length) this.chunk = this.newChunk(length);
+    this.bytes = this.chunk.bytes;
+    this.entryStart = this.chunk.used;
+    this.at = this.entryStart + ENTRY_HEAD;
+  }
+
+  /** Completes the entry whose parts end at `end`. Returns its position. */
+  end(end: number, parts: number, storeTimeMs: TimeMs, sync: boolean): Position {
+    const head = this.head;
+    head.length = end - this.entryStart;
+    head.epoch = this.journal.epoch;
+    head.position = this.position;
+    head.durable = this.syncedTo;
+    head.storeTimeMs = storeTimeMs;
+    head.parts = parts;
+    sealEntry(this.bytes, this.entryStart, head, this.journal.salt, this.crc);
+    this.chunk.used += head.length;
+    const position = this.position;
+    this.position += head.length;
+    if (sync) this.syncWantedTo = this.position;
+    this.schedule();
+    return position;
+  }
+
+  /** Length of the entry just completed. */
+  get lastLength(): number {
+    return this.head.length;
+  }
+
+  schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.clock.afterTurn(this.turn);
+  }
+
+  private readonly turn = (): void => {
+    this.scheduled = false;
+    if (this.lost === null) this.flush();
+  };
+
+  /** One write for all that was appended, then a sync if somebody waits for one and none is under way. */
+  flush(): void {
+    try {
+      this.listener.beforeWrite();
+      this.write();
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.listener.committed(this.writtenTo, this.syncedTo);
+    this.maybeSync();
+    if (this.syncedTo < this.writtenTo && !this.intervalArmed) {
+      this.intervalArmed = true;
+      this.clock.setTimer(this.options.flushIntervalMs, this.interval);
+    }
+  }
+
+  private readonly interval = (): void => {
+    this.intervalArmed = false;
+    if (this.lost !== null || this.syncedTo === this.writtenTo) return;
+    this.syncWantedTo = Math.max(this.syncWantedTo, this.writtenTo);
+    this.startSync(false);
+  };
+
+  private write(): void {
+    if (this.writtenTo === this.position) return;
+    const from = this.writtenTo;
+    for (let n = this.chunks.length - 1; n >= 0; n--) {
+      if (n > 0 && this.chunks[n - 1]!.written < this.chunks[n - 1]!.used) continue;
+      for (let m = n; m < this.chunks.length; m++) {
+        const chunk = this.chunks[m]!;
+        if (chunk.written === chunk.used) continue;
+        this.journal.append(chunk.position + chunk.written, chunk.bytes, chunk.written, chunk.used - chunk.written);
+        chunk.written = chunk.used;
+        this.writes++;
+      }
+      break;
+    }
+    this.writtenTo = this.position;
+    this.journal.prepare(this.position - from);
+  }
+
+  private roll(): void {
+    try {
+      this.write();
+      this.journal.roll();
+    } catch (error) {
+      this.fail(error);
+      throw this.lost!;
+    }
+    this.position = this.journal.tail;
+    this.writtenTo = this.position;
+    this.syncedTo = this.position;
+    this.chunk = this.newChunk(0);
+    this.listener.rolled(this.position);
+    this.schedule();
+  }
+
+  /** Ends the active segment now (for the cleaner and for tests). */
+  rollNow(begin: () => void): void {
+    this.write();
+    begin();
+    this.position = this.journal.tail;
+    this.writtenTo = this.position;
+    this.syncedTo = this.position;
+    this.chunk = this.newChunk(0);
+    this.listener.rolled(this.position);
+    this.schedule();
+  }
+
+  private maybeSync(): void {
+    if (this.syncWantedTo > this.syncedTo && !this.syncing) this.startSync(this.syncMs < this.options.inlineSyncMs);
+  }
+
+  private startSync(inline: boolean): void {
+    if (this.syncing) return;
+    const upTo = this.writtenTo;
+    const started = performance.now();
+    this.syncs++;
+    if (inline) {
+      try {
+        this.journal.sync();
+      } catch (error) {
+        return this.fail(error);
+      }
+      this.synced(upTo, started);
+      return;
+    }
+    this.syncing = true;
+    this.journal.syncAsync((error) => {
+      this.syncing = false;
+      if (this.lost !== null) return;
+      if (error !== null) return this.fail(error);
+      this.synced(upTo, started);
+      this.maybeSync();
+    });
+  }
+
+  private synced(upTo: Position, started: number): void {
+    this.syncMs += (performance.now() - started - this.syncMs) / 8;
+    if (upTo <= this.syncedTo) return;
+    this.syncedTo = upTo;
+    this.listener.committed(this.writtenTo, this.syncedTo);
+  }
+
+  /** Everything durable when it returns: at shutdown and before a manifest. */
+  syncNow(): void {
+    this.listener.beforeWrite();
+    this.write();
+    this.journal.sync();
+    if (this.writtenTo > this.syncedTo) this.syncedTo = this.writtenTo;
+    this.listener.committed(this.writtenTo, this.syncedTo);
+  }
+
+  private fail(error: unknown): void {
+    if (!(error instanceof JournalError)) throw error;
+    if (this.lost !== null) return;
+    this.lost = error;
+    this.listener.lost(error);
+  }
+
+  /** The chunk in memory that holds the position, null when it is cold. The entry starts at position - chunk.position. */
+  hot(position: Position): { position: Position; bytes: Buffer } | null {
+    const chunks = this.chunks;
+    for (let n = chunks.length - 1; n >= 0; n--) {
+      const chunk = chunks[n]!;
+      if (position >= chunk.position) return position < chunk.position + chunk.used ? chunk : null;
+    }
+    return null;
+  }
+
+  /** Where reading must turn to the journal. */
+  get hotFrom(): Position {
+    return this.chunks[0]!.position;
+  }
+
+  assertIdle(): void {
+    assert(this.writtenTo === this.position, 'all entries are written');
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * A segment file: a head of one page, then entries back to back, then zeros up to its capacity. The zeros were really
+ * written and synced before the first entry, so an append changes no file size and a sync touches data only.
+ *
+ *    0 "RMQSEG\0\1"   8 u32 version   12 u32 flags (1 moved)   16 u48 base   24 u32 epoch   28 u32 capacity
+ *   32 16 bytes salt  48 u48 sealed end (0 while open)         56 u48 created, ms           64 u32 crc32c of bytes 0-63
+ */
+import type { Crc32c, Position, TimeMs } from '../types.ts';
+import { readU48, writeU48 } from './bytes.ts';
+import type { Disk, DiskError, DiskFile } from './disk.ts';
+
+export const SEGMENT_HEAD = 4096;
+export const SEGMENT_VERSION = 1;
+export const LOG_DIRECTORY = 'log';
+const MAGIC = Buffer.from('RMQSEG\0\x01', 'latin1');
+const ZERO_STEP = 64 * 1024;
+const ZEROS = Buffer.alloc(ZERO_STEP);
+const SYNC_STEP = 8 * 1024 * 1024;
+
+export interface SegmentHead {
+  moved: boolean;
+  base: Position;
+  epoch: number;
+  capacity: number;
+  salt: Buffer;
+  sealedEnd: Position;
+  createdMs: TimeMs;
+}
+
+export function segmentPath(base: Position): string {
+  return `${LOG_DIRECTORY}/${String(base).padStart(16, '0')}.seg`;
+}
+
+/** The base in a file's name, or -1 when it is not a segment's name. */
+export function segmentBase(name: string): Position {
+  return /^\d{16}\.seg$/.test(name) ? Number(name.slice(0, 16)) : -1;
+}
+
+export function encodeSegmentHead(head: SegmentHead, crc: Crc32c): Buffer {
+  const bytes = Buffer.alloc(SEGMENT_HEAD);
+  MAGIC.copy(bytes);
+  bytes.writeUInt32LE(SEGMENT_VERSION, 8);
+  bytes.writeUInt32LE(head.moved ? 1 : 0, 12);
+  writeU48(bytes, 16, head.base);
+  bytes.writeUInt32LE(head.epoch, 24);
+  bytes.writeUInt32LE(head.capacity, 28);
+  head.salt.copy(bytes, 32, 0, 16);
+  writeU48(bytes, 48, head.sealedEnd);
+  writeU48(bytes, 56, head.createdMs);
+  bytes.writeUInt32LE(crc(bytes, 0, 64, 0), 64);
+  return bytes;
+}
+
+/** Null when the bytes are not a valid head; throws when it was written by a later format. */
+export function decodeSegmentHead(bytes: Buffer, crc: Crc32c): SegmentHead | null {
+  if (bytes.length < 68 || bytes.compare(MAGIC, 0, 8, 0, 8) !== 0) return null;
+  if (bytes.readUInt32LE(64) !== crc(bytes, 0, 64, 0)) return null;
+  const version = bytes.readUInt32LE(8);
+  if (version > SEGMENT_VERSION)
+    throw new Error(
+      `segment format ${version} is newer than this broker's ${SEGMENT_VERSION}: start a newer broker on this directory`,
+    );
+  return {
+    moved: (bytes.readUInt32LE(12) & 1) !== 0,
+    base: readU48(bytes, 16),
+    epoch: bytes.readUInt32LE(24),
+    capacity: bytes.readUInt32LE(28),
+    salt: Buffer.from(bytes.subarray(32, 48)),
+    sealedEnd: readU48(bytes, 48),
+    createdMs: readU48(bytes, 56),
+  };
+}
+
+/** The checksum seed that all entries of a segment share. */
+export function saltSeed(salt: Buffer, crc: Crc32c): number {
+  return crc(salt, 0, salt.length, 0);
+}
+
+/**
+ * A segment in the making: zeros are written a piece at a time and synced off the loop as they come; only when all are
+ * durable does it get a head and its name. The file keeps its spare name until then and is made anew after a restart.
+ */
+export class Spare {
+  static readonly path = `${LOG_DIRECTORY}/spare`;
+  readonly file: DiskFile;
+  readonly capacity: number;
+  zeroed = 0;
+  private synced = 0;
+  private syncing = false;
+
+  constructor(disk: Disk, capacity: number) {
+    this.file = disk.open(Spare.path, 'create');
+    this.capacity = capacity;
+  }
+
+  get total(): number {
+    return SEGMENT_HEAD + this.capacity;
+  }
+
+  get ready(): boolean {
+    return this.synced === this.total;
+  }
+
+  /** Writes at most `bytes` more zeros, in steps of 64 KiB. Throws DiskError. */
+  fill(bytes: number): void {
+    let left = bytes;
+    while (left > 0 && this.zeroed < this.total) {
+      const step = Math.min(ZERO_STEP, this.total - this.zeroed);
+      this.file.write(ZEROS, 0, step, this.zeroed);
+      this.zeroed += step;
+      left -= step;
+    }
+  }
+
+  /** Makes what was written durable, off the loop, every few MiB; `failed` hears of an error. */
+  syncBehind(failed: (error: DiskError) => void): void {
+    const upTo = this.zeroed;
+    if (this.syncing || upTo === this.synced || (upTo < this.total && upTo - this.synced < SYNC_STEP)) return;
+    this.syncing = true;
+    this.file.syncAsync((error) => {
+      this.syncing = false;
+      if (error !== null) return failed(error);
+      if (upTo > this.synced) this.synced = upTo;
+    });
+  }
+
+  /** Completes it at once. */
+  finish(): void {
+    this.fill(this.total);
+    if (!this.ready) this.file.sync();
+    this.synced = this.total;
+  }
+}
