@@ -1,0 +1,199 @@
+// The verbs on amqplib. One connection for everything but subscriptions' channels; a lost one is reopened by the next verb.
+import amqp, { type Channel, type ChannelModel, type ConsumeMessage, type GetMessage, type Options } from 'amqplib';
+import type { ReceivedMessage, SendResult, SentMessage } from './driver.ts';
+import { base64, endpoints, type Fields, failure, Inbox, serve, unbase64 } from './serve.ts';
+
+let connecting: Promise<ChannelModel> | null = null;
+const consumers = new Map<
+  string,
+  { channel: Channel; tag: string; inbox: Inbox<ReceivedMessage>; open: Map<string, ConsumeMessage> }
+>();
+let ids = 0;
+
+function connection(): Promise<ChannelModel> {
+  connecting ??= amqp.connect(endpoints().amqp, { timeout: 5_000 }).then(
+    (opened) => {
+      opened.on('error', (error: Error) => console.error('connection', error.message));
+      opened.on('close', () => {
+        connecting = null;
+      });
+      return opened;
+    },
+    (error: unknown) => {
+      connecting = null;
+      throw error;
+    },
+  );
+  return connecting;
+}
+
+async function onChannel<T>(use: (channel: Channel) => Promise<T>): Promise<T> {
+  const channel = await (await connection()).createChannel();
+  channel.on('error', (error: Error) => console.error('channel', error.message));
+  const result = await use(channel);
+  await channel.close();
+  return result;
+}
+
+interface Declared {
+  readonly name: string;
+  readonly type?: string;
+  readonly durable?: boolean;
+  readonly exclusive?: boolean;
+  readonly args?: Record<string, unknown>;
+}
+
+const declare = (fields: Fields): Promise<object> =>
+  onChannel(async (channel) => {
+    for (const one of (fields.exchanges ?? []) as Declared[])
+      await channel.assertExchange(one.name, one.type ?? 'topic', { durable: true, arguments: one.args });
+    const queues: string[] = [];
+    for (const one of (fields.queues ?? []) as Declared[]) {
+      const options: Options.AssertQueue = {
+        durable: one.durable ?? true,
+        exclusive: one.exclusive ?? false,
+        arguments: one.args,
+      };
+      queues.push((await channel.assertQueue(one.name, options)).queue);
+    }
+    for (const one of (fields.bindings ?? []) as { queue: string; exchange: string; key: string }[])
+      await channel.bindQueue(one.queue, one.exchange, one.key);
+    return { queues };
+  });
+
+async function publish(fields: Fields): Promise<object> {
+  const channel = await (await connection()).createConfirmChannel();
+  const messages = fields.messages as SentMessage[];
+  const results: SendResult[] = messages.map(() => ({ confirmed: false }));
+  let closing: Error | null = null;
+  channel.on('error', (error: Error) => {
+    closing = error;
+  });
+  channel.on('return', (back) => {
+    const { replyCode, replyText } = back.fields as unknown as { replyCode: number; replyText: string };
+    results[Number(back.properties.messageId)] = { confirmed: false, returned: { code: replyCode, text: replyText } };
+  });
+  const confirms = messages.map(
+    (message, at) =>
+      new Promise<void>((done) => {
+        const options = {
+          persistent: true,
+          headers: headers(message),
+          mandatory: fields.mandatory === true,
+          ...(fields.mandatory === true ? { messageId: String(at) } : {}),
+        };
+        channel.publish(
+          String(fields.exchange ?? ''),
+          routingKey(message),
+          unbase64(message.body) ?? Buffer.alloc(0),
+          options,
+          (error: unknown) => {
+            results[at] = error
+              ? { ...results[at], error: failure(closing ?? error) }
+              : { ...results[at], confirmed: true };
+            done();
+          },
+        );
+      }),
+  );
+  const timeout = new Promise<void>((done) => setTimeout(done, Number(fields.waitMs ?? 20_000)).unref());
+  await Promise.race([Promise.all(confirms), timeout]);
+  await channel.close().catch(() => undefined);
+  return {
+    results: results.map((one) =>
+      one.confirmed || one.error ? one : { ...one, error: failure(closing ?? new Error('no confirm')) },
+    ),
+  };
+}
+
+const routingKey = (message: SentMessage): string => message.routingKey ?? unbase64(message.key)?.toString() ?? '';
+
+function headers(message: SentMessage): Record<string, unknown> {
+  const all: Record<string, unknown> = { ...message.headers };
+  for (const [name, bytes] of Object.entries(message.binaryHeaders ?? {})) all[name] = Buffer.from(bytes, 'base64');
+  if (message.tag != null) all['TAGS'] = message.tag;
+  return all;
+}
+
+function received(message: Pick<GetMessage | ConsumeMessage, 'fields' | 'properties' | 'content'>): ReceivedMessage {
+  const shown: Record<string, string | null> = {};
+  let tag: string | null = null;
+  for (const [name, value] of Object.entries(message.properties.headers ?? {}) as [string, unknown][]) {
+    if (name === 'TAGS') tag = String(value);
+    else shown[name] = value == null ? null : base64(Buffer.isBuffer(value) ? value : Buffer.from(String(value)));
+  }
+  const { routingKey: key, exchange, redelivered, deliveryTag } = message.fields;
+  return {
+    exchange,
+    routingKey: key,
+    redelivered,
+    handle: String(deliveryTag),
+    key: key === '' ? null : base64(Buffer.from(key)),
+    tag,
+    headers: shown,
+    body: base64(message.content),
+  };
+}
+
+async function subscribe(fields: Fields): Promise<object> {
+  const channel = await (await connection()).createChannel();
+  channel.on('error', (error: Error) => console.error('channel', error.message));
+  await channel.prefetch(Number(fields.prefetch ?? 100));
+  const inbox = new Inbox<ReceivedMessage>();
+  const open = new Map<string, ConsumeMessage>();
+  const isNoAck = fields.noAck === true;
+  const { consumerTag } = await channel.consume(
+    String(fields.queue),
+    (message) => {
+      if (!message) return;
+      if (!isNoAck) open.set(String(message.fields.deliveryTag), message);
+      inbox.push(received(message));
+    },
+    { noAck: isNoAck, arguments: fields.args },
+  );
+  const id = `l${++ids}`;
+  consumers.set(id, { channel, tag: consumerTag, inbox, open });
+  return { consumer: id };
+}
+
+async function settle(fields: Fields): Promise<object> {
+  const { channel, open } = consumers.get(String(fields.consumer))!;
+  const isMultiple = fields.multiple === true;
+  for (const handle of fields.handles as string[]) {
+    const message = open.get(handle) ?? ({ fields: { deliveryTag: Number(handle) } } as ConsumeMessage);
+    open.delete(handle);
+    if (fields.how === 'retry') channel.nack(message, isMultiple, true);
+    else if (fields.how === 'reject') channel.reject(message, false);
+    else channel.ack(message, isMultiple);
+  }
+  return {};
+}
+
+serve({
+  'amqp.declare': declare,
+  'amqp.publish': publish,
+  'amqp.get': (fields) =>
+    onChannel(async (channel) => {
+      const got = await channel.get(String(fields.queue), { noAck: fields.noAck !== false });
+      return { message: got ? received(got) : null, remaining: got ? got.fields.messageCount : 0 };
+    }),
+  'amqp.subscribe': subscribe,
+  'amqp.take': async (fields) => ({
+    messages: await consumers
+      .get(String(fields.consumer))!
+      .inbox.take(Number(fields.count ?? 1), Number(fields.waitMs ?? 10_000)),
+  }),
+  'amqp.settle': settle,
+  'amqp.close': async (fields) => {
+    const { channel, tag } = consumers.get(String(fields.consumer))!;
+    consumers.delete(String(fields.consumer));
+    await channel.cancel(tag);
+    await channel.close();
+    return {};
+  },
+  'amqp.queueState': (fields) =>
+    onChannel(async (channel) => {
+      const { messageCount, consumerCount } = await channel.checkQueue(String(fields.queue));
+      return { ready: messageCount, consumers: consumerCount };
+    }),
+});

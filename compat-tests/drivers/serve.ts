@@ -1,0 +1,74 @@
+// The Node side of a driver: reads commands, runs the verb, writes the reply. Ends when stdin ends. A client library's
+// stray rejection is reported on stderr and does not end the driver: that the library survives is the suite's to check.
+import { createInterface } from 'node:readline';
+import type { DriverFailure, Endpoints } from './driver.ts';
+
+export type Fields = Record<string, unknown>;
+export type Verbs = Record<string, (fields: Fields) => Promise<object>>;
+
+export function endpoints(): Endpoints {
+  const options = Object.fromEntries(process.argv.slice(2).map((arg) => /^--(\w+)=(.*)$/.exec(arg)?.slice(1, 3) ?? []));
+  return options as Endpoints;
+}
+
+export function failure(error: unknown): DriverFailure {
+  if (!(error instanceof Error)) return { kind: 'Error', message: String(error) };
+  const code = (error as { code?: unknown }).code;
+  return {
+    kind: error.name,
+    message: `${error.name}: ${error.message}`,
+    ...(typeof code === 'number' ? { code } : {}),
+  };
+}
+
+export function serve(verbs: Verbs): void {
+  process.on('unhandledRejection', (reason) => console.error('unhandled rejection', reason));
+  process.on('uncaughtException', (error) => console.error('uncaught exception', error));
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', (line) => void answer(verbs, JSON.parse(line) as Fields));
+  lines.on('close', () => process.exit(0));
+}
+
+async function answer(verbs: Verbs, command: Fields): Promise<void> {
+  const reply: Fields = { id: command.id };
+  try {
+    const verb = verbs[String(command.op)];
+    if (!verb) throw new Error(`unknown verb ${String(command.op)}`);
+    reply.ok = await verb(command);
+  } catch (error) {
+    reply.error = failure(error);
+  }
+  process.stdout.write(JSON.stringify(reply) + '\n');
+}
+
+/** What a client pushed and nobody has taken yet. */
+export class Inbox<T> {
+  readonly #ready: T[] = [];
+  #wake: (() => void) | null = null;
+
+  push(one: T): void {
+    this.#ready.push(one);
+    this.#wake?.();
+  }
+
+  /** Up to count, or what is there when the wait is over. */
+  async take(count: number, waitMs: number): Promise<T[]> {
+    const deadline = Date.now() + waitMs;
+    while (this.#ready.length < count && Date.now() < deadline) {
+      await new Promise<void>((wake) => {
+        const timer = setTimeout(wake, deadline - Date.now());
+        this.#wake = () => {
+          clearTimeout(timer);
+          wake();
+        };
+      });
+      this.#wake = null;
+    }
+    return this.#ready.splice(0, count);
+  }
+}
+
+export const base64 = (bytes: Uint8Array | null | undefined): string | null =>
+  bytes ? Buffer.from(bytes).toString('base64') : null;
+export const unbase64 = (text: unknown): Buffer | null =>
+  typeof text === 'string' ? Buffer.from(text, 'base64') : null;

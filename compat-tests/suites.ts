@@ -1,0 +1,53 @@
+// The suites, as rows: a file of tests, what it needs on the machine, and where it belongs. The runner refuses to start
+// when a *.suite.ts file has no row here.
+export interface SuiteRow {
+  readonly name: string;
+  readonly file: string;
+  readonly what: string;
+  readonly needs: readonly ('java' | 'python' | 'kcat' | 'loop' | 'tmpfs')[];
+  /** Also makes sense against the real brokers (`--peers`). */
+  readonly hasOracle?: boolean;
+}
+
+export const SUITES: readonly SuiteRow[] = [
+  {
+    name: 'history',
+    file: 'history.suite.ts',
+    what: 'the history checker catches loss, reordering and duplicates',
+    needs: [],
+  },
+  {
+    name: 'process',
+    file: 'process.suite.ts',
+    what: 'start, drain on SIGTERM, a taken port, one process per directory',
+    needs: [],
+  },
+  {
+    name: 'clients/kafka',
+    file: 'clients/kafka.suite.ts',
+    what: 'Java client and kafkajs: produce, groups, idempotence, codecs',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
+    name: 'clients/kcat',
+    file: 'clients/kcat.suite.ts',
+    what: 'kcat: produce, consume, groups, codecs, metadata',
+    needs: ['kcat'],
+    hasOracle: true,
+  },
+  {
+    name: 'clients/rocketmq',
+    file: 'clients/rocketmq.suite.ts',
+    what: 'Java client and ali-ons: producer, push consumer, tags, retry',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
+    name: 'clients/amqp',
+    file: 'clients/amqp.suite.ts',
+    what: 'amqplib, pika, Java: confirms, mandatory, prefetch, requeue, get',
+    needs: ['java', 'python'],
+    hasOracle: true,
+  },
+];
