@@ -78,7 +78,10 @@ export interface Append {
   notBeforeMs: TimeMs;
 }
 
-/** Where the outcome of appends goes. Calls come in the order of the appends, in a later turn, many per turn. */
+/**
+ * Where the outcome of appends goes. Calls come in a later turn, many per turn, in the order of the appends of the same
+ * flush level: an append to an `async` topic may be answered before an earlier one to a `sync` topic.
+ */
 export interface AppendTarget {
   /**
    * Committed. `token` is the caller's; `queue` and `baseOffset` are those of the first queue that received it

@@ -307,6 +307,8 @@ export const SETTLE = {
   delivered: 4,
   /** {offset}: everything below is settled; forward only. */
   floor: 5,
+  /** The group reads this queue by lease no longer; its place is an offset commit of the same entry. */
+  closed: 6,
 } as const;
 
 /** A section per (group, queue): varint group, queue, number of operations; each is a kind byte and its numbers. */

@@ -1,0 +1,362 @@
+/**
+ * The shard's whole state in memory, and the fold that makes it from the log. Live verbs and recovery change rows
+ * through the same methods here, so that what a restart finds is what was there.
+ */
+import { assert } from '../errors.ts';
+import { ByteReader } from '../log/bytes.ts';
+import { eachPart, type PartView, readEntryHead } from '../log/entry.ts';
+import type { KeyIndex } from '../log/key-index.ts';
+import {
+  emptyMessageFields,
+  MESSAGE,
+  PART,
+  type Row,
+  readMessagePart,
+  readOffsets,
+  readQueueSet,
+  readReferences,
+  readRow,
+  readSettlements,
+  readStarts,
+  SETTLE,
+} from '../log/parts.ts';
+import { Queue, type QueueTable, UnitCursor } from '../log/queue.ts';
+import {
+  type UnitFields,
+  unitEntryLength,
+  unitFirst,
+  unitFlags,
+  unitFormat,
+  unitPartOffset,
+  unitPosition,
+  unitPriority,
+  unitRecordTime,
+  unitTagHash,
+} from '../log/units.ts';
+import {
+  type GroupId,
+  type Offset,
+  type Position,
+  QUEUE_NUMBER_MAX,
+  type QueueNumber,
+  type TopicId,
+} from '../types.ts';
+import type { Access } from './access.ts';
+import { Catalog } from './catalog.ts';
+import { decodeEvent, type StateEvent } from './events.ts';
+import { Ledger } from './ledger.ts';
+import { Offsets } from './offsets.ts';
+import { Producers } from './producers.ts';
+import type { Routing } from './routing.ts';
+
+/** Names of the tables of a snapshot; each has its own position in the manifest. */
+export const TABLES = ['state', 'queues', 'offsets', 'ledgers', 'producers'] as const;
+export type TableName = (typeof TABLES)[number];
+
+const QUEUE_LIMIT = QUEUE_NUMBER_MAX + 1;
+
+export class Tables {
+  readonly catalog = new Catalog();
+  readonly queues: QueueTable;
+  readonly offsets = new Offsets();
+  readonly producers = new Producers();
+  readonly routing: Routing;
+  readonly access: Access;
+  readonly keys: KeyIndex;
+  private readonly ledgers = new Map<number, Ledger>();
+  readonly sets = new Map<number, Uint32Array>();
+  private readonly fields = emptyMessageFields();
+  private readonly row: Row = { queue: 0, base: 0, first: 0, count: 0 };
+  private readonly cursor = new UnitCursor();
+  readonly unit: UnitFields = {
+    base: 0,
+    count: 0,
+    first: 0,
+    flags: 0,
+    position: 0,
+    entryLength: 0,
+    partOffset: 0,
+    format: 0,
+    priority: 0,
+    tagHash: 0,
+    recordTimeMs: 0,
+    storeTimeMs: 0,
+    expiryMs: 0,
+  };
+
+  constructor(routing: Routing, access: Access, queues: QueueTable, keys: KeyIndex) {
+    this.routing = routing;
+    this.access = access;
+    this.queues = queues;
+    this.keys = keys;
+  }
+
+  // ---------------------------------------------------------------- ledgers
+
+  ledger(group: GroupId, queue: QueueNumber): Ledger | undefined {
+    return this.ledgers.get(group * QUEUE_LIMIT + queue);
+  }
+
+  openLedger(group: GroupId, queue: QueueNumber, floor: Offset): Ledger {
+    const key = group * QUEUE_LIMIT + queue;
+    let ledger = this.ledgers.get(key);
+    if (ledger === undefined) {
+      ledger = new Ledger(floor);
+      this.ledgers.set(key, ledger);
+    }
+    return ledger;
+  }
+
+  closeLedger(group: GroupId, queue: QueueNumber): void {
+    this.ledgers.delete(group * QUEUE_LIMIT + queue);
+  }
+
+  *allLedgers(): Generator<{ group: GroupId; queue: QueueNumber; ledger: Ledger }> {
+    for (const [key, ledger] of this.ledgers) {
+      const group = Math.floor(key / QUEUE_LIMIT);
+      yield { group, queue: key - group * QUEUE_LIMIT, ledger };
+    }
+  }
+
+  // ---------------------------------------------------------------- state events
+
+  apply(event: StateEvent): void {
+    switch (event.k) {
+      case 'cluster':
+        this.catalog.clusterId = event.id;
+        return;
+      case 'counters':
+        this.catalog.nextTopic = Math.max(this.catalog.nextTopic, event.topic);
+        this.catalog.nextGroup = Math.max(this.catalog.nextGroup, event.group);
+        this.catalog.nextQueue = Math.max(this.catalog.nextQueue, event.queue);
+        this.catalog.nextSet = Math.max(this.catalog.nextSet, event.set);
+        return;
+      case 'topic':
+        this.catalog.putTopic(event.row);
+        for (let id = 0; id < event.row.queues.length; id++) this.openQueue(event.row.queues[id]!, event.row.id, id);
+        return;
+      case 'topic-gone':
+        this.catalog.removeTopic(event.id);
+        this.offsets.removeQueues(event.queues);
+        this.producers.removeQueues(event.queues);
+        for (const queue of event.queues) this.queues.remove(queue);
+        for (const key of this.ledgers.keys()) if (event.queues.includes(key % QUEUE_LIMIT)) this.ledgers.delete(key);
+        return;
+      case 'group':
+        this.catalog.putGroup(event.row);
+        return;
+      case 'group-gone':
+        this.catalog.removeGroup(event.id);
+        this.offsets.removeGroup(event.id);
+        for (const key of this.ledgers.keys()) if (Math.floor(key / QUEUE_LIMIT) === event.id) this.ledgers.delete(key);
+        return;
+      case 'generation': {
+        const group = this.catalog.groupById(event.group);
+        if (group === null || event.generation < group.generation) return;
+        group.generation = event.generation;
+        group.data = event.data;
+        return;
+      }
+      case 'offsets-gone':
+        this.offsets.remove(event.group, event.queues);
+        for (const queue of event.queues) this.closeLedger(event.group, queue);
+        return;
+      case 'exchange':
+        this.routing.putExchange(event.row);
+        return;
+      case 'exchange-gone':
+        this.routing.deleteExchange(event.namespace, event.name);
+        return;
+      case 'bind':
+        this.routing.bind(event.row);
+        return;
+      case 'unbind':
+        this.routing.unbind(event.row);
+        return;
+      case 'credential':
+        this.access.putCredential(event.row);
+        return;
+      case 'user-gone':
+        this.access.deleteUser(event.name);
+        return;
+      case 'rule':
+        this.access.putRule(event.row);
+        return;
+      case 'rule-gone':
+        this.access.deleteRule(event.id);
+        return;
+      case 'producers':
+        this.producers.next = Math.max(this.producers.next, event.next);
+        return;
+    }
+  }
+
+  openQueue(number: QueueNumber, topic: TopicId, id: number): Queue {
+    let queue = this.queues.get(number);
+    if (queue === undefined) {
+      queue = new Queue(number, topic, id);
+      this.queues.add(queue);
+    }
+    return queue;
+  }
+
+  // ---------------------------------------------------------------- sets
+
+  setSize = (id: number): number => {
+    const set = this.sets.get(id);
+    assert(set !== undefined, 'a set of queues is logged before its first use');
+    return set.length;
+  };
+
+  setQueue = (id: number, n: number): QueueNumber => this.sets.get(id)![n]!;
+
+  // ---------------------------------------------------------------- the fold
+
+  /**
+   * Applies a verified entry that lies at `start`. `from` is the position of each table's snapshot: older entries are
+   * in it already. `indexed` says that the segment's queue index was loaded from its file.
+   */
+  fold(bytes: Buffer, start: number, from: Readonly<Record<TableName, Position>>, indexed: boolean): void {
+    const head = readEntryHead(bytes, start);
+    const position = head.position;
+    eachPart(bytes, start, (part) => {
+      switch (part.kind) {
+        case PART.message:
+          this.foldMessage(bytes, start, part, head.position, head.length, head.storeTimeMs, indexed, from.producers);
+          return;
+        case PART.reference:
+          if (!indexed) this.foldReferences(bytes, part, head.storeTimeMs);
+          return;
+        case PART.settlements:
+          if (position >= from.ledgers) this.foldSettlements(bytes, part, head.storeTimeMs);
+          return;
+        case PART.offsets:
+          if (position >= from.offsets) {
+            readOffsets(new ByteReader(bytes, part.start, part.end), (group, queue, offset, epoch, timeMs, metadata) =>
+              this.offsets.set(group, queue, offset, epoch, timeMs, metadata),
+            );
+          }
+          return;
+        case PART.state:
+          if (position >= from.state) this.apply(decodeEvent(bytes.subarray(part.start, part.end)));
+          return;
+        case PART.starts:
+          readStarts(new ByteReader(bytes, part.start, part.end), (queue, offset) =>
+            this.queues.get(queue)?.moveStart(offset),
+          );
+          return;
+        case PART.queueSet: {
+          const set = readQueueSet(new ByteReader(bytes, part.start, part.end));
+          this.sets.set(set.id, set.queues);
+          this.catalog.nextSet = Math.max(this.catalog.nextSet, set.id + 1);
+          return;
+        }
+        case PART.open:
+          return;
+        default:
+          // A kind of a later version: its entries cannot be understood, so the directory must not be served.
+          throw new Error(
+            `entry at ${position} has a part of unknown kind ${part.kind}: start a newer broker on this directory`,
+          );
+      }
+    });
+  }
+
+  private foldMessage(
+    bytes: Buffer,
+    start: number,
+    part: PartView,
+    position: Position,
+    entryLength: number,
+    storeTimeMs: number,
+    indexed: boolean,
+    producersFrom: Position,
+  ): void {
+    const fields = this.fields;
+    readMessagePart(bytes, start + part.offset, fields, this.setSize);
+    if (fields.flags & MESSAGE.producer && position >= producersFrom && fields.rowCount > 0) {
+      readRow(bytes, fields, 0, this.setQueue, this.row);
+      this.producers.apply(
+        fields.producerId,
+        fields.producerEpoch,
+        this.row.queue,
+        fields.baseSequence,
+        fields.records,
+        this.row.base,
+        storeTimeMs,
+      );
+    }
+    if (indexed) return;
+    const unit = this.unit;
+    unit.flags = fields.flags & 0xff;
+    unit.position = position;
+    unit.entryLength = entryLength;
+    unit.partOffset = part.offset;
+    unit.format = fields.format;
+    unit.priority = fields.priority;
+    unit.tagHash = fields.tagHash;
+    unit.recordTimeMs = fields.recordTimeMaxMs;
+    unit.storeTimeMs = fields.flags & MESSAGE.moved ? fields.movedStoreTimeMs : storeTimeMs;
+    unit.expiryMs = fields.flags & MESSAGE.due ? fields.dueMs : fields.expiryMs;
+    for (let n = 0; n < fields.rowCount; n++) {
+      readRow(bytes, fields, n, this.setQueue, this.row);
+      unit.base = this.row.base;
+      unit.first = this.row.first;
+      unit.count = this.row.count;
+      this.queues.append(this.row.queue, unit);
+      for (let k = 0; k < fields.keyCount; k++)
+        this.keys.add(bytes.readUInt32LE(fields.keysAt + k * 4), this.row.queue, this.row.base, unit.storeTimeMs);
+    }
+  }
+
+  private foldReferences(bytes: Buffer, part: PartView, storeTimeMs: number): void {
+    readReferences(new ByteReader(bytes, part.start, part.end), (source, sourceOffset, queue, base, count) => {
+      this.refer(source, sourceOffset, queue, base, count, storeTimeMs);
+    });
+  }
+
+  /** Shows records of a stored message in another queue. False when the source is gone. */
+  refer(
+    source: QueueNumber,
+    sourceOffset: Offset,
+    queue: QueueNumber,
+    base: Offset,
+    count: number,
+    storeTimeMs: number,
+  ): boolean {
+    const from = this.queues.get(source);
+    const at = this.cursor;
+    if (from === undefined || !at.seek(from, sourceOffset)) return false;
+    const unit = this.unit;
+    unit.base = base;
+    unit.count = count;
+    unit.first = unitFirst(at.bytes, at.at);
+    unit.flags = unitFlags(at.bytes, at.at);
+    unit.position = unitPosition(at.bytes, at.at);
+    unit.entryLength = unitEntryLength(at.bytes, at.at);
+    unit.partOffset = unitPartOffset(at.bytes, at.at);
+    unit.format = unitFormat(at.bytes, at.at);
+    unit.priority = unitPriority(at.bytes, at.at);
+    unit.tagHash = unitTagHash(at.bytes, at.at);
+    unit.recordTimeMs = unitRecordTime(at.bytes, at.at);
+    unit.storeTimeMs = storeTimeMs;
+    unit.expiryMs = 0;
+    this.queues.append(queue, unit);
+    return true;
+  }
+
+  private foldSettlements(bytes: Buffer, part: PartView, _storeTimeMs: number): void {
+    readSettlements(new ByteReader(bytes, part.start, part.end), (group, queue, kind, offset, a, b) => {
+      if (kind === SETTLE.closed) {
+        this.closeLedger(group, queue);
+        return;
+      }
+      const ledger = this.openLedger(group, queue, 0);
+      if (kind === SETTLE.settled) ledger.applySettled(offset, a);
+      else if (kind === SETTLE.returned) ledger.applyReturned(offset, a, b);
+      else if (kind === SETTLE.leased) ledger.applyLeased(offset, a, b);
+      else if (kind === SETTLE.delivered) ledger.applyDelivered(offset);
+      else if (kind === SETTLE.floor) ledger.applyFloor(offset);
+    });
+  }
+}
