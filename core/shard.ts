@@ -47,7 +47,15 @@ export class Shard implements LogListener, CommitListener {
   /** How state changes are acknowledged. */
   readonly stateFlush: FlushLevel;
 
-  constructor(options: LogOptions, tables: Tables, jobs: Jobs, signals: Signals, stateFlush: FlushLevel, storeTimeMs: TimeMs, listener: ShardListener) {
+  constructor(
+    options: LogOptions,
+    tables: Tables,
+    jobs: Jobs,
+    signals: Signals,
+    stateFlush: FlushLevel,
+    storeTimeMs: TimeMs,
+    listener: ShardListener,
+  ) {
     this.tables = tables;
     this.clock = options.clock;
     this.jobs = jobs;
@@ -63,7 +71,10 @@ export class Shard implements LogListener, CommitListener {
 
   /** Throws once the journal is lost: nothing may be accepted that cannot be answered. */
   alive(): void {
-    if (this.log.lost !== null) throw new BrokerError('storage-failed', 'the log failed; the broker is opening it again', { cause: this.log.lost });
+    if (this.log.lost !== null)
+      throw new BrokerError('storage-failed', 'the log failed; the broker is opening it again', {
+        cause: this.log.lost,
+      });
   }
 
   // ---------------------------------------------------------------- what a turn collects
@@ -75,7 +86,14 @@ export class Shard implements LogListener, CommitListener {
     this.log.schedule();
   }
 
-  commitOffset(group: GroupId, queue: QueueNumber, offset: Offset, epoch: number, timeMs: TimeMs, metadata: string): void {
+  commitOffset(
+    group: GroupId,
+    queue: QueueNumber,
+    offset: Offset,
+    epoch: number,
+    timeMs: TimeMs,
+    metadata: string,
+  ): void {
     this.tables.offsets.set(group, queue, offset, epoch, timeMs, metadata);
     writeOffset(this.offsets, group, queue, offset, epoch, timeMs, metadata);
     this.log.schedule();
@@ -165,7 +183,15 @@ export class Shard implements LogListener, CommitListener {
     return sync ? this.synced : this.written;
   }
 
-  answer(sync: boolean, target: AppendTarget, token: number, queue: QueueNumber, base: Offset, timeMs: TimeMs, rows: number): void {
+  answer(
+    sync: boolean,
+    target: AppendTarget,
+    token: number,
+    queue: QueueNumber,
+    base: Offset,
+    timeMs: TimeMs,
+    rows: number,
+  ): void {
     this.ring(sync).push(this.log.position, target, token, queue, base, timeMs, rows);
     this.log.schedule();
   }

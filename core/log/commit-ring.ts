@@ -32,7 +32,15 @@ export class CommitRing {
     return this.count;
   }
 
-  push(end: Position, target: AppendTarget | null, token: number, queue: QueueNumber, base: Offset, timeMs: TimeMs, rows: number): void {
+  push(
+    end: Position,
+    target: AppendTarget | null,
+    token: number,
+    queue: QueueNumber,
+    base: Offset,
+    timeMs: TimeMs,
+    rows: number,
+  ): void {
     if (this.count === this.size) this.grow();
     const at = (this.head + this.count++) & (this.size - 1);
     this.ends[at] = end;

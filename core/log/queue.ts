@@ -6,7 +6,7 @@
 import { assert } from '../errors.ts';
 import type { Offset, Position, QueueNumber, TopicId } from '../types.ts';
 import { MemoryIndex, Run, type UnitAt } from './segment-index.ts';
-import type { UnitFields } from './units.ts';
+import { type UnitFields, unitBase, unitCount } from './units.ts';
 
 export class Queue {
   readonly number: QueueNumber;
@@ -59,6 +59,7 @@ export class UnitCursor implements UnitAt {
   at = 0;
   private queue: Queue | null = null;
   private runIndex = 0;
+  private run: Run | null = null;
   private n = 0;
 
   /** False when there is no unit at or behind the offset. */
@@ -69,6 +70,19 @@ export class UnitCursor implements UnitAt {
     if (run === undefined) return false;
     this.n = run.locate(offset, this);
     return this.settle();
+  }
+
+  /** True when the cursor stands on the unit of this queue that holds the offset; goes one unit on to find it. */
+  holds(queue: Queue, offset: Offset): boolean {
+    const run = queue.runs[this.runIndex];
+    if (this.queue !== queue || run === undefined || run !== this.run) return false;
+    for (let step = 0; step < 2 && this.n < run.units; step++, this.n++) {
+      run.unitAt(this.n, this);
+      const base = unitBase(this.bytes, this.at);
+      if (offset < base) return false;
+      if (offset < base + unitCount(this.bytes, this.at)) return true;
+    }
+    return false;
   }
 
   next(): boolean {
@@ -82,6 +96,7 @@ export class UnitCursor implements UnitAt {
       const run = runs[this.runIndex];
       if (run === undefined) return false;
       if (this.n < run.units) {
+        this.run = run;
         run.unitAt(this.n, this);
         return true;
       }

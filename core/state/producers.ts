@@ -1,7 +1,7 @@
 /**
  * Idempotent producers: what each (producer, queue) wrote last, so that a retry is answered with its first outcome and
  * a gap is refused. The five last batches are kept apart (a client may have five in flight and repeat all of them after
- * a reconnect). The rule follows Kafka's: a duplicate repeats first and last sequence of one of the five; otherwise the
+ * a reconnect). The rule: a duplicate repeats first and last sequence of one of the five; otherwise the
  * next sequence must follow the last one; an unknown producer may begin anywhere; a newer epoch begins at 0.
  * Folded from the log: the state survives a restart as a whole.
  */

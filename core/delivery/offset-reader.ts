@@ -1,0 +1,270 @@
+/**
+ * Reading by offset: visible units of one queue from an offset on, as slices of the stored bytes. Also the lookups by
+ * time and by key, and the decoded view of a payload for readers of another format.
+ */
+import { BrokerError } from '../errors.ts';
+import type { ColdReader } from '../log/cold-reader.ts';
+import type { Log } from '../log/log.ts';
+import { payloadLength, payloadStart } from '../log/parts.ts';
+import { type Queue, UnitCursor } from '../log/queue.ts';
+import type { UnitAt } from '../log/segment-index.ts';
+import {
+  unitBase,
+  unitCount,
+  unitEntryLength,
+  unitExpiry,
+  unitFirst,
+  unitFlags,
+  unitFormat,
+  unitPartOffset,
+  unitPosition,
+  unitPriority,
+  unitRecordTime,
+  unitStoreTime,
+  unitTagHash,
+} from '../log/units.ts';
+import { type Codecs, DECODED_BYTES_MAX } from '../publish.ts';
+import type { Signals } from '../signals.ts';
+import {
+  type Message,
+  type Offset,
+  type ReadBatch,
+  type ReadLimits,
+  type ReadStatus,
+  type ReadUnit,
+  TAG_MIXED,
+  type TimeMs,
+  UNIT,
+  type Waiter,
+} from '../types.ts';
+import type { FoundOffset } from '../verbs.ts';
+
+/** Units looked at in one call when a filter passes none, so that a rare tag does not stop the loop. */
+const FILTERED_UNITS_MAX = 20_000;
+const DECODED_CACHE_BYTES = 32 * 1024 * 1024;
+
+export function emptyUnit(): ReadUnit {
+  return {
+    baseOffset: 0,
+    count: 0,
+    firstRecord: 0,
+    format: 0,
+    flags: 0,
+    tagHash: 0,
+    storeTimeMs: 0,
+    recordTimeMaxMs: 0,
+    expiryMs: 0,
+    priority: 0,
+    position: 0,
+    payload: EMPTY,
+  };
+}
+
+const EMPTY = Buffer.alloc(0);
+
+export class OffsetReader {
+  private readonly log: Log;
+  private readonly cold: ColdReader;
+  private readonly codecs: Codecs;
+  private readonly setSize: (id: number) => number;
+  private readonly signals: Signals;
+  private readonly cursor = new UnitCursor();
+  private readonly scratch: UnitAt = { bytes: EMPTY, at: 0 };
+  private readonly decoded = new Map<number, { messages: Message[]; bytes: number }>();
+  private decodedBytes = 0;
+
+  constructor(log: Log, cold: ColdReader, codecs: Codecs, setSize: (id: number) => number, signals: Signals) {
+    this.log = log;
+    this.cold = cold;
+    this.codecs = codecs;
+    this.setSize = setSize;
+    this.signals = signals;
+  }
+
+  read(queue: Queue, offset: Offset, limits: ReadLimits, into: ReadBatch, waiter: Waiter): ReadStatus {
+    const units = into.units;
+    into.bytes = 0;
+    into.startOffset = queue.start;
+    into.endOffset = queue.visible;
+    into.nextOffset = offset;
+    let kept = 0;
+    if (offset < queue.start || offset >= queue.visible) {
+      units.length = 0;
+      return offset < queue.start ? 'too-small' : offset === queue.visible ? 'empty' : 'too-large';
+    }
+    let records = 0;
+    let looked = 0;
+    const cursor = this.cursor;
+    this.signals.counts.reads++;
+    for (let more = cursor.seek(queue, offset); more; more = cursor.next()) {
+      const { bytes, at } = cursor;
+      const base = unitBase(bytes, at);
+      if (base >= queue.visible) break;
+      const count = unitCount(bytes, at);
+      const tag = unitTagHash(bytes, at);
+      if (limits.tagHashes !== null && tag !== TAG_MIXED && !limits.tagHashes.has(tag)) {
+        into.nextOffset = base + count;
+        if (++looked === FILTERED_UNITS_MAX) break;
+        continue;
+      }
+      const length = unitEntryLength(bytes, at);
+      if (kept > 0 && (into.bytes + length > limits.bytesMax || records + count > limits.recordsMax)) break;
+      const unit = units[kept] ?? emptyUnit();
+      units[kept] = unit;
+      const where = this.fill(cursor, unit);
+      if (where === 'damaged') {
+        into.nextOffset = base + count;
+        continue;
+      }
+      if (where === 'cold') {
+        if (kept > 0) break;
+        units.length = 0;
+        this.signals.counts.coldReads++;
+        this.cold.load(unitPosition(bytes, at), length, () => waiter.wake('data'));
+        return 'pending';
+      }
+      kept++;
+      into.bytes += unit.payload.length;
+      records += count;
+      into.nextOffset = base + count;
+      if (into.bytes >= limits.bytesMax || records >= limits.recordsMax) break;
+    }
+    units.length = kept;
+    this.signals.counts.readBytes += into.bytes;
+    if (kept > 0) return 'found';
+    // Behind the last unit only holes can follow: the reader goes on at the end.
+    if (looked < FILTERED_UNITS_MAX) into.nextOffset = queue.visible;
+    return 'filtered';
+  }
+
+  /** Fills `unit` from the index and, when its bytes are in memory, the payload. */
+  fill(at: UnitAt, unit: ReadUnit): 'here' | 'cold' | 'damaged' {
+    const bytes = at.bytes;
+    const p = at.at;
+    const position = unitPosition(bytes, p);
+    const part = unitPartOffset(bytes, p);
+    let entry: Buffer;
+    let start: number;
+    const hot = this.log.hot(position);
+    if (hot !== null) {
+      entry = hot.bytes;
+      start = position - hot.position;
+    } else if (this.cold.isDamaged(position)) {
+      return 'damaged';
+    } else if (this.cold.find(position, unitEntryLength(bytes, p))) {
+      entry = this.cold.bytes;
+      start = this.cold.at;
+    } else {
+      return 'cold';
+    }
+    const payloadAt = payloadStart(entry, start + part, this.setSize);
+    unit.payload = entry.subarray(payloadAt, payloadAt + payloadLength(entry, start + part));
+    unit.baseOffset = unitBase(bytes, p);
+    unit.count = unitCount(bytes, p);
+    unit.firstRecord = unitFirst(bytes, p);
+    unit.format = unitFormat(bytes, p);
+    unit.flags = unitFlags(bytes, p);
+    unit.tagHash = unitTagHash(bytes, p);
+    unit.storeTimeMs = unitStoreTime(bytes, p);
+    unit.recordTimeMaxMs = unitRecordTime(bytes, p);
+    unit.expiryMs = unitExpiry(bytes, p);
+    unit.priority = unitPriority(bytes, p);
+    unit.position = position + part;
+    return 'here';
+  }
+
+  loadCold(at: UnitAt, done: () => void): void {
+    this.signals.counts.coldReads++;
+    this.cold.load(unitPosition(at.bytes, at.at), unitEntryLength(at.bytes, at.at), done);
+  }
+
+  messages(unit: ReadUnit): readonly Message[] {
+    const there = this.decoded.get(unit.position);
+    if (there !== undefined) return there.messages;
+    const codec = this.codecs.get(unit.format);
+    if (codec === undefined) throw new BrokerError('unsupported', `no codec for stored format ${unit.format}`);
+    this.signals.counts.conversions++;
+    const messages = codec.decode(unit.payload, DECODED_BYTES_MAX);
+    // Decoded records may point into the payload and pin its memory, so that counts as well.
+    const bytes = unit.payload.length * 2 + messages.length * 256;
+    this.decoded.set(unit.position, { messages, bytes });
+    this.decodedBytes += bytes;
+    for (const [key, oldest] of this.decoded) {
+      if (this.decodedBytes <= DECODED_CACHE_BYTES || key === unit.position) break;
+      this.decoded.delete(key);
+      this.decodedBytes -= oldest.bytes;
+    }
+    return messages;
+  }
+
+  // ---------------------------------------------------------------- by time
+
+  async offsetByStoreTime(queue: Queue, timeMs: TimeMs): Promise<FoundOffset | null> {
+    for (const run of queue.runs) {
+      if (run.units === 0 || run.storeTimeLastMs < timeMs) continue;
+      const n = run.search((bytes, at) => unitStoreTime(bytes, at) >= timeMs, this.scratch);
+      if (n === run.units) continue;
+      run.unitAt(n, this.scratch);
+      const offset = Math.max(unitBase(this.scratch.bytes, this.scratch.at), queue.start);
+      if (offset >= queue.visible) return null;
+      return { offset, timeMs: unitStoreTime(this.scratch.bytes, this.scratch.at) };
+    }
+    return null;
+  }
+
+  async offsetByRecordTime(queue: Queue, timeMs: TimeMs): Promise<FoundOffset | null> {
+    for (const run of [...queue.runs]) {
+      if (run.units === 0 || run.recordTimeMaxMs < timeMs) continue;
+      for (let n = run.locate(queue.start, this.scratch); n < run.units; n++) {
+        run.unitAt(n, this.scratch);
+        const { bytes, at } = this.scratch;
+        if (unitBase(bytes, at) >= queue.visible) return null;
+        if (unitRecordTime(bytes, at) < timeMs || unitFlags(bytes, at) & UNIT.control) continue;
+        const found = await this.recordWhere({ bytes, at }, queue, (message) => message.timestampMs >= timeMs);
+        if (found !== null) return found;
+      }
+    }
+    return null;
+  }
+
+  async offsetOfMaxRecordTime(queue: Queue): Promise<FoundOffset | null> {
+    let best: UnitAt | null = null;
+    let bestMs = -1;
+    const cursor = new UnitCursor();
+    for (const run of queue.runs) {
+      if (run.recordTimeMaxMs <= bestMs) continue;
+      for (let n = run.locate(queue.start, this.scratch); n < run.units; n++) {
+        run.unitAt(n, cursor);
+        if (unitBase(cursor.bytes, cursor.at) >= queue.visible) break;
+        if (unitRecordTime(cursor.bytes, cursor.at) <= bestMs || unitFlags(cursor.bytes, cursor.at) & UNIT.control)
+          continue;
+        bestMs = unitRecordTime(cursor.bytes, cursor.at);
+        best = { bytes: cursor.bytes, at: cursor.at };
+      }
+    }
+    return best === null ? null : this.recordWhere(best, queue, (message) => message.timestampMs >= bestMs);
+  }
+
+  /** The first record of the unit for which `wanted` holds; a payload that cannot be decoded counts by its unit. */
+  private async recordWhere(
+    at: UnitAt,
+    queue: Queue,
+    wanted: (message: Message) => boolean,
+  ): Promise<FoundOffset | null> {
+    const unit = emptyUnit();
+    for (;;) {
+      const where = this.fill(at, unit);
+      if (where === 'here') break;
+      if (where === 'damaged') return null;
+      await new Promise<void>((resolve) => this.loadCold(at, resolve));
+    }
+    const messages = this.messages(unit);
+    for (let n = 0; n < unit.count; n++) {
+      const offset = unit.baseOffset + n;
+      const message = messages[unit.firstRecord + n];
+      if (message === undefined || offset < queue.start || offset >= queue.visible || !wanted(message)) continue;
+      return { offset, timeMs: message.timestampMs };
+    }
+    return null;
+  }
+}
