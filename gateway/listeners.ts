@@ -95,7 +95,7 @@ export class Listeners {
       for (const listener of this.#listeners.values()) listener.open();
       return;
     }
-    await this.close();
+    this.close();
     throw new BindError(problems.join('\n'));
   }
 
@@ -121,7 +121,7 @@ export class Listeners {
   }
 
   /** Stops accepting on the named listeners (all of them without names); open connections go on. */
-  async close(names?: readonly string[]): Promise<void> {
+  close(names?: readonly string[]): void {
     for (const [name, listener] of this.#listeners) {
       if (names === undefined || names.includes(name)) listener.close();
     }
@@ -215,11 +215,19 @@ class Listener {
 
   /** The first byte tells TLS from plain text; it is put back for whoever reads next. */
   #sniff(socket: net.Socket, tlsServer: tls.Server): void {
-    socket.once('data', (chunk: Buffer) => {
-      socket.pause();
-      socket.unshift(chunk);
-      if (chunk[0] === TLS_HANDSHAKE) tlsServer.emit('connection', socket);
-      else this.#accept(socket, socket, false);
+    socket.once('readable', () => {
+      const first = socket.read() as Buffer | null;
+      if (first === null) {
+        socket.destroy();
+        return;
+      }
+      socket.unshift(first);
+      // In the next tick the stream forgets that it was read by hand and flows to whoever listens for data.
+      setImmediate(() => {
+        if (socket.destroyed) return;
+        if (first[0] === TLS_HANDSHAKE) tlsServer.emit('connection', socket);
+        else this.#accept(socket, socket, false);
+      });
     });
   }
 

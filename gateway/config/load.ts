@@ -125,6 +125,13 @@ export function listenerConfigs(config: Config): readonly (readonly [string, Lis
 function contradictions(config: Config, values: ReadonlyMap<string, Given>): string[] {
   const problems: string[] = [];
   const origin = (key: string): string => originText(values.get(key)!.origin);
+  const { segmentBytes, reserveBytes } = config.store;
+  if (reserveBytes * 4 > segmentBytes) {
+    // The reserve lies in segments written ahead, beside what they take meanwhile.
+    problems.push(
+      `store.reserveBytes: ${reserveBytes} (${origin('store.reserveBytes')}) is more than a quarter of store.segmentBytes, ${segmentBytes} (${origin('store.segmentBytes')})`,
+    );
+  }
   const portOwners = new Map<number, string>();
   for (const [prefix, listener] of listenerConfigs(config)) {
     if (!listener.enabled) continue;

@@ -5,8 +5,9 @@ import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Adapter, ConnectionInfo, Logger } from '../../adapters/adapter.ts';
+import { assert } from '../../core/errors.ts';
 import type { Clock, Principal } from '../../core/types.ts';
-import type { Authenticator } from '../authenticate.ts';
+import { ANONYMOUS, type Authenticator } from '../authenticate.ts';
 import type { HttpConfig } from '../config/config.ts';
 import { isLoopback } from '../loopback.ts';
 import type { Status } from '../status.ts';
@@ -15,12 +16,9 @@ import { errorHandler, HttpRefusal, problemOf, sendProblem } from './problem.ts'
 
 export interface HttpServerOptions {
   readonly config: HttpConfig;
-  readonly authenticator: Authenticator;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly log: Logger;
   readonly status: Status;
-  /** By operationId; each operation of the document has one. */
-  readonly handlers: Readonly<Record<string, Handler>>;
   /** Accept any Host header although no user exists (`insecure`). */
   readonly anyHost: boolean;
 }
@@ -35,9 +33,13 @@ export class HttpServer implements Adapter {
   readonly #options: HttpServerOptions;
   readonly #app: FastifyInstance;
   readonly #streams = new Set<Duplex>();
+  /** Those with a request under way. */
+  readonly #busy = new Set<Duplex>();
   readonly #infos = new WeakMap<Duplex, ConnectionInfo>();
   #server!: http.Server;
   #isDraining = false;
+  #authenticator: Authenticator | null = null;
+  #handlers: Readonly<Record<string, Handler>> = {};
 
   private constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -53,6 +55,14 @@ export class HttpServer implements Adapter {
     return made;
   }
 
+  /** Says who answers from now on, by operationId: anew whenever the state has been folded anew. */
+  serve(authenticator: Authenticator, handlers: Readonly<Record<string, Handler>>): void {
+    const missing = operations.filter(({ id }) => handlers[id] === undefined).map(({ id }) => id);
+    assert(missing.length === 0, `every operation has a handler (missing: ${missing.join(', ')})`);
+    this.#authenticator = authenticator;
+    this.#handlers = handlers;
+  }
+
   get connections(): number {
     return this.#streams.size;
   }
@@ -66,7 +76,7 @@ export class HttpServer implements Adapter {
 
   async drain(deadlineMs: number): Promise<void> {
     this.#isDraining = true;
-    this.#server.closeIdleConnections();
+    for (const stream of this.#streams) if (!this.#busy.has(stream)) stream.destroy();
     const waitMs = Math.max(0, deadlineMs - this.#options.clock.nowMs());
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, waitMs);
@@ -106,8 +116,14 @@ export class HttpServer implements Adapter {
           },
           handler,
         );
+        this.#server.on('request', (request, response) => {
+          this.#busy.add(request.socket);
+          response.once('close', () => this.#busy.delete(request.socket));
+        });
         return this.#server;
       },
+      // What the router refuses before any handler: escapes that mean nothing, parameters too long.
+      frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf(error)),
     });
     // A form or plain text from a browser is no request to this API (and would need no preflight).
     app.removeContentTypeParser('text/plain');
@@ -132,15 +148,15 @@ export class HttpServer implements Adapter {
   }
 
   #route(app: FastifyInstance, operation: Operation): void {
-    const handler = this.#options.handlers[operation.id];
-    if (handler === undefined) throw new Error(`no handler for the operation ${operation.id}`);
     app.route({
       method: operation.method,
       url: operation.url,
       schema: operation.schema,
       handler: async (request, reply) => {
-        const principal = operation.isOpen ? this.#anonymous(request) : await this.#principal(request);
-        const result = await handler({
+        const principal = operation.isOpen
+          ? { name: ANONYMOUS, host: this.#host(request) }
+          : await this.#principal(request);
+        const result = await this.#handlers[operation.id]!({
           principal,
           params: request.params as Record<string, string>,
           query: request.query as Record<string, string | number | boolean | undefined>,
@@ -153,19 +169,17 @@ export class HttpServer implements Adapter {
     });
   }
 
-  #anonymous(request: FastifyRequest): Principal {
-    return this.#options.authenticator.anonymous(this.#host(request));
-  }
-
   #host(request: FastifyRequest): string {
     return this.#infos.get(request.raw.socket)?.remote.host ?? request.raw.socket.remoteAddress ?? '';
   }
 
   /** Who asks for a protected operation. */
   async #principal(request: FastifyRequest): Promise<Principal> {
-    const { authenticator, status, anyHost } = this.#options;
-    if (status.phase !== 'up')
+    const { status, anyHost } = this.#options;
+    const authenticator = this.#authenticator;
+    if (status.phase !== 'up' || authenticator === null) {
       throw new HttpRefusal(503, status.phase, `The broker is ${status.phase}: ${status.detail}.`);
+    }
     if (authenticator.isOpen) {
       // A page in a browser may resolve its own name to 127.0.0.1 and then speak to us as if it were at home (DNS
       // rebinding); its Host header gives it away.
@@ -174,7 +188,7 @@ export class HttpServer implements Adapter {
           'While no user exists, requests are taken for 127.0.0.1 and localhost only. Create a user (rosettamq user add) or start with --insecure.';
         throw new HttpRefusal(421, 'host-not-local', detail);
       }
-      return this.#anonymous(request);
+      return authenticator.anonymous(this.#host(request));
     }
     const pair = basicCredentials(request.headers.authorization ?? '');
     if (pair === null) {

@@ -56,10 +56,9 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 export const document: object = openapi;
 /** Id under which the document's schemas are known to the validator. */
 const DOCUMENT_ID = 'openapi';
-export const sharedSchema: object = {
-  $id: DOCUMENT_ID,
-  ...(rebased({ components: { schemas: openapi.components.schemas } }) as object),
-};
+const SCHEMAS = '#/components/schemas/';
+/** The document's schemas as one schema, in the place where JSON Schema keeps such. */
+export const sharedSchema: object = { $id: DOCUMENT_ID, definitions: rebased(openapi.components.schemas) };
 
 export const operations: readonly Operation[] = Object.entries(openapi.paths).flatMap(([path, item]) =>
   METHODS.filter((method) => method in item).map((method) => {
@@ -103,8 +102,8 @@ function rebased(node: unknown): unknown {
   if (typeof node !== 'object' || node === null) return node;
   return Object.fromEntries(
     Object.entries(node).map(([key, value]) =>
-      key === '$ref' && typeof value === 'string' && value.startsWith('#/')
-        ? [key, `${DOCUMENT_ID}${value}`]
+      key === '$ref' && typeof value === 'string' && value.startsWith(SCHEMAS)
+        ? [key, `${DOCUMENT_ID}#/definitions/${value.slice(SCHEMAS.length)}`]
         : [key, rebased(value)],
     ),
   );

@@ -1,0 +1,89 @@
+// Which protocols there are, and what each listens on. Modules are loaded only for protocols that have a listener.
+import type { AdapterModule } from '../adapters/adapter.ts';
+import type { AdvertisedListenerConfig, Config, ProtocolLimits } from './config/config.ts';
+
+export interface ProtocolListener {
+  /** As adapters know it. */
+  readonly name: string;
+  /** Prefix of its keys in the configuration. */
+  readonly key: string;
+  readonly title: string;
+  readonly config: AdvertisedListenerConfig;
+  /** How a client is pointed at it, ready to copy; null where clients find it by themselves. */
+  connectionLine(host: string, port: number): string | null;
+}
+
+export interface Protocol {
+  readonly name: string;
+  load(): Promise<AdapterModule>;
+  limits(config: Config): ProtocolLimits;
+  listeners(config: Config): readonly ProtocolListener[];
+}
+
+export const protocols: readonly Protocol[] = [
+  {
+    name: 'rocketmq',
+    load: () => load('rocketmq'),
+    limits: ({ rocketmq }) => limitsOf(rocketmq),
+    listeners: ({ rocketmq }) => [
+      {
+        name: 'rocketmq-nameserver',
+        key: 'rocketmq.nameserver',
+        title: 'RocketMQ name server',
+        config: rocketmq.nameserver,
+        connectionLine: (host, port) => `namesrvAddr=${host}:${port}`,
+      },
+      {
+        name: 'rocketmq-broker',
+        key: 'rocketmq.broker',
+        title: 'RocketMQ broker',
+        config: rocketmq.broker,
+        connectionLine: () => null,
+      },
+      {
+        name: 'rocketmq-fast',
+        key: 'rocketmq.fast',
+        title: 'RocketMQ fast port',
+        config: rocketmq.fast,
+        connectionLine: () => null,
+      },
+    ],
+  },
+  {
+    name: 'kafka',
+    load: () => load('kafka'),
+    limits: ({ kafka }) => limitsOf(kafka),
+    listeners: ({ kafka }) => [
+      {
+        name: 'kafka',
+        key: 'kafka',
+        title: 'Kafka',
+        config: kafka,
+        connectionLine: (host, port) => `bootstrap.servers=${host}:${port}`,
+      },
+    ],
+  },
+  {
+    name: 'amqp',
+    load: () => load('amqp'),
+    limits: ({ amqp }) => limitsOf(amqp),
+    listeners: ({ amqp }) => [
+      {
+        name: 'amqp',
+        key: 'amqp',
+        title: 'AMQP 0-9-1',
+        config: amqp,
+        connectionLine: (host, port) => `${amqp.tls === 'required' ? 'amqps' : 'amqp'}://guest:guest@${host}:${port}/`,
+      },
+    ],
+  },
+];
+
+function limitsOf({ frameBytesMax, connectionsMax, handshakeTimeoutMs }: ProtocolLimits): ProtocolLimits {
+  return { frameBytesMax, connectionsMax, handshakeTimeoutMs };
+}
+
+async function load(protocol: string): Promise<AdapterModule> {
+  const name = `../adapters/${protocol}/adapter.ts`;
+  return (await import(name)) as AdapterModule;
+}
