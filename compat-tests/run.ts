@@ -108,23 +108,30 @@ async function runSuite(row: SuiteRow): Promise<void> {
     concurrency: 1,
     timeout: options.long ? LONG_TEST_TIMEOUT_MS : TEST_TIMEOUT_MS,
   });
+  const path: string[] = [];
+  const named = (test: { name: string; nesting: number }): string =>
+    [...path.slice(0, test.nesting), test.name].join(' ');
+  stream.on('test:start', (test) => {
+    path.length = test.nesting;
+    path.push(test.name);
+  });
   stream.on('test:pass', (test) => {
     if (test.details.type === 'suite') return;
     if (test.skip !== undefined && test.skip !== false) {
       totals.skipped++;
-      console.log(`  - ${test.name}: skipped, ${typeof test.skip === 'string' ? test.skip : 'no reason given'}`);
+      console.log(`  - ${named(test)}: skipped, ${typeof test.skip === 'string' ? test.skip : 'no reason given'}`);
       return;
     }
     totals.passed++;
-    console.log(`  ✓ ${test.name} (${(test.details.duration_ms / 1000).toFixed(1)} s)`);
+    console.log(`  ✓ ${named(test)} (${(test.details.duration_ms / 1000).toFixed(1)} s)`);
   });
   stream.on('test:fail', (test) => {
     // A failed group of tests is told by its tests; one that failed by itself (a hook, a crash) has its own cause.
     const cause = test.details.error.cause as { code?: string } | undefined;
     if ((test.details.error as { failureType?: string }).failureType === 'subtestsFailed') return;
     totals.failed++;
-    failures.push(`${row.name}: ${test.name}`);
-    console.log(`  ✗ ${test.name} (${(test.details.duration_ms / 1000).toFixed(1)} s)`);
+    failures.push(`${row.name}: ${named(test)}`);
+    console.log(`  ✗ ${named(test)} (${(test.details.duration_ms / 1000).toFixed(1)} s)`);
     console.log(indent(describe(cause ?? test.details.error)));
   });
   stream.on('test:diagnostic', (note) => {
@@ -143,9 +150,11 @@ const indent = (lines: string): string =>
     .map((line) => `      ${line}`)
     .join('\n');
 
+/** What failed, and where in the suite: frames of Node itself and of the drivers' plumbing tell nothing. */
 function describe(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  return [cause.stack ?? cause.message, ...(cause.cause ? [`caused by ${String(cause.cause)}`] : [])].join('\n');
+  const where = (cause.stack ?? '').split('\n').filter((line) => /^\s+at .*\/compat-tests\//.test(line));
+  return [cause.message, ...where.slice(0, 6), ...(cause.cause ? [`caused by ${String(cause.cause)}`] : [])].join('\n');
 }
 
 if (options.help) {

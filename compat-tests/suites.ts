@@ -50,4 +50,36 @@ export const SUITES: readonly SuiteRow[] = [
     needs: ['java', 'python'],
     hasOracle: true,
   },
+  {
+    name: 'cross/matrix',
+    file: 'cross/matrix.suite.ts',
+    what: 'each of the three publishes, each of the three receives',
+    needs: ['java'],
+  },
+  {
+    name: 'cross/batch',
+    file: 'cross/batch.suite.ts',
+    what: 'a compressed batch of a thousand records in three AMQP queues',
+    needs: ['java'],
+  },
+  {
+    name: 'cross/groups',
+    file: 'cross/groups.suite.ts',
+    what: 'dead letters and groups that change their protocol',
+    needs: ['java'],
+  },
+  { name: 'faults/kill', file: 'faults/kill.suite.ts', what: 'kill -9 under mixed load', needs: ['java'] },
+  {
+    name: 'faults/image',
+    file: 'faults/image.suite.ts',
+    what: 'the method of the power cuts: a copied image keeps what was synced alone',
+    needs: ['loop'],
+  },
+  {
+    name: 'faults/power',
+    file: 'faults/power.suite.ts',
+    what: 'power cuts with a copied loop-device image',
+    needs: ['java', 'loop'],
+  },
+  { name: 'faults/full', file: 'faults/full.suite.ts', what: 'a disk that is full', needs: ['java', 'tmpfs'] },
 ];

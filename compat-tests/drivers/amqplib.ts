@@ -9,12 +9,21 @@ const consumers = new Map<
   { channel: Channel; tag: string; inbox: Inbox<ReceivedMessage>; open: Map<string, ConsumeMessage> }
 >();
 let ids = 0;
+/** What the broker said last of whether it takes publishes (connection.blocked). */
+let blocked: string | null = null;
 
 function connection(): Promise<ChannelModel> {
   connecting ??= amqp.connect(endpoints().amqp, { timeout: 5_000 }).then(
     (opened) => {
       opened.on('error', (error: Error) => console.error('connection', error.message));
+      opened.on('blocked', (reason: string) => {
+        blocked = reason;
+      });
+      opened.on('unblocked', () => {
+        blocked = null;
+      });
       opened.on('close', () => {
+        blocked = null;
         connecting = null;
       });
       return opened;
@@ -170,6 +179,7 @@ async function settle(fields: Fields): Promise<object> {
 }
 
 serve({
+  'amqp.blocked': async () => ({ blocked }),
   'amqp.declare': declare,
   'amqp.publish': publish,
   'amqp.get': (fields) =>

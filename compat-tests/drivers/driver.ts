@@ -12,6 +12,7 @@
 //   settle {consumer, handles, how: ack|retry|reject}    -> {}
 //   close {consumer}                                     -> {}
 //   position {group, topic}                              -> {queues: {queue: next offset}}
+//   blocked {}                                           -> {blocked: reason | null} (amqp)
 //   get {queue}                                          -> {message, remaining}  (amqp)
 //   queueState {queue}                                   -> {ready, consumers}    (amqp)
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -86,6 +87,7 @@ export interface Reply {
   remaining: number;
   ready: number;
   consumers: number;
+  blocked: string | null;
 }
 
 /** A verb that failed: the client library's own error, as the driver saw it. */
@@ -93,14 +95,21 @@ export class DriverError extends Error {
   readonly kind: string;
   readonly code: number | undefined;
 
-  constructor(op: string, failure: DriverFailure) {
+  constructor(op: string, failure: DriverFailure, calledFrom: Error) {
     super(`${op}: ${failure.message}`);
+    this.stack = `${this.message}\n${calledFrom.stack?.split('\n').slice(1).join('\n')}`;
     this.kind = failure.kind;
     this.code = failure.code;
   }
 }
 
-type Pending = { op: string; resolve(reply: Reply): void; reject(error: Error): void; timer: NodeJS.Timeout };
+type Pending = {
+  op: string;
+  calledFrom: Error;
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+  timer: NodeJS.Timeout;
+};
 
 const REPLY_WAIT_MS = 120_000;
 
@@ -134,12 +143,14 @@ export class Driver {
   call(op: string, fields: Record<string, unknown> = {}, waitMs = REPLY_WAIT_MS): Promise<Reply> {
     if (this.#ended) return Promise.reject(new Error(`driver ${this.name} is gone`));
     const id = this.#nextId++;
+    // The reply comes in another turn, whose stack says nothing about the test that called.
+    const calledFrom = new Error();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#pending.delete(id);
         reject(new Error(`driver ${this.name}: no reply to ${op} within ${waitMs} ms`));
       }, waitMs);
-      this.#pending.set(id, { op, resolve, reject, timer });
+      this.#pending.set(id, { op, calledFrom, resolve, reject, timer });
       this.#child.stdin!.write(JSON.stringify({ id, op, ...fields }) + '\n');
     });
   }
@@ -152,7 +163,7 @@ export class Driver {
     if (!pending) return;
     this.#pending.delete(id);
     clearTimeout(pending.timer);
-    if (error) pending.reject(new DriverError(`${this.name} ${pending.op}`, error));
+    if (error) pending.reject(new DriverError(`${this.name} ${pending.op}`, error, pending.calledFrom));
     else pending.resolve(ok as Reply);
   }
 

@@ -25,10 +25,12 @@ let ids = 0;
 
 function producer(fields: Fields): Promise<Producer> {
   const idempotent = fields.idempotent === true;
-  const name = `${String(fields.producer ?? 'p')}${idempotent}`;
+  const retries = Number(fields.retries ?? 8);
+  const name = `${String(fields.producer ?? 'p')}${idempotent}${retries}`;
   let opened = producers.get(name);
   if (!opened) {
     const made = kafka.producer({
+      retry: { retries, initialRetryTime: 100 },
       idempotent,
       createPartitioner: Partitioners.DefaultPartitioner,
       ...(idempotent ? { maxInFlightRequests: 1 } : {}),

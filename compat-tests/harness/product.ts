@@ -36,7 +36,7 @@ export class Product implements Target {
     this.endpoints = {
       kafka: `127.0.0.1:${kafka}`,
       rocketmq: `127.0.0.1:${nameserver}`,
-      amqp: `amqp://guest:guest@127.0.0.1:${amqp}/`,
+      amqp: `amqp://guest:guest@127.0.0.1:${amqp}`,
     };
     this.http = `http://127.0.0.1:${http}`;
     this.#configFile = join(this.folder, 'rosettamq.yaml');

@@ -36,5 +36,5 @@ export async function startRabbitmq(folder: string): Promise<{ servers: ServerPr
     logFile: join(folder, 'rabbitmq.log'),
   });
   await server.ready(() => isListening(port), 60_000);
-  return { servers: [server, mapper], url: `amqp://guest:guest@127.0.0.1:${port}/` };
+  return { servers: [server, mapper], url: `amqp://guest:guest@127.0.0.1:${port}` };
 }
