@@ -53,7 +53,8 @@ export function messageOfStored(payload: Buffer): Message {
     const value = properties[name];
     if (value !== undefined) message[textProperties[name]] = value;
   }
-  if (properties.expiration !== undefined) message.expirationMs = Number(properties.expiration);
+  if (properties.expiration !== undefined && /^\d+$/.test(properties.expiration))
+    message.expirationMs = Number(properties.expiration);
   if (properties.priority !== undefined) message.priority = properties.priority;
   if (properties.deliveryMode !== undefined) message.persistent = properties.deliveryMode === 2;
   if (properties.clusterId !== undefined) {

@@ -6,6 +6,7 @@
  * - a method or header frame that is split is assembled in one slab, which the next such frame reuses;
  * - a body frame that is split is handed over in pieces and never assembled: its bytes are copied once, by the sink;
  * - after `push` returns the parser holds no reference to the chunk;
+ * - `pause` ends `push` behind the frame at hand: the caller keeps the rest of the chunk and pushes it again later;
  * - a frame is complete only when its end octet was right. `bodyEnd` says so for bodies.
  */
 
@@ -41,6 +42,7 @@ export class FrameParser {
   #payloadFilled = 0;
   #slab: Buffer = Buffer.alloc(0);
   #stopped = false;
+  #paused = false;
 
   constructor(sink: FrameSink, payloadBytesMax: number) {
     this.#sink = sink;
@@ -52,12 +54,22 @@ export class FrameParser {
     this.#stopped = true;
   }
 
-  /** Parses chunk[start…). Throws AmqpError (FRAME_ERROR) where the stream cannot be followed any further. */
-  push(chunk: Buffer, start = 0): void {
+  /** Hands nothing more over in this push. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /**
+   * Parses chunk[start…) and returns the offset behind what was taken: the end of the chunk, unless a frame's handler
+   * paused. Throws AmqpError (FRAME_ERROR) where the stream cannot be followed any further.
+   */
+  push(chunk: Buffer, start = 0): number {
     let at = start;
-    if (this.#headFilled > 0) at = this.#resume(chunk, at);
     const end = chunk.length;
-    while (!this.#stopped && end - at >= headBytes) {
+    if (this.#stopped) return end;
+    this.#paused = false;
+    if (this.#headFilled > 0) at = this.#resume(chunk, at);
+    while (!this.#stopped && !this.#paused && end - at >= headBytes) {
       const bytes = chunk.readUInt32BE(at + 3);
       this.#checkHead(chunk[at]!, bytes);
       const payloadAt = at + headBytes;
@@ -66,7 +78,9 @@ export class FrameParser {
       this.#deliver(chunk[at]!, chunk.readUInt16BE(at + 1), chunk, payloadAt, payloadAt + bytes);
       at = payloadAt + bytes + 1;
     }
+    if (this.#paused) return at;
     if (!this.#stopped && at < end) this.#begin(chunk, at);
+    return end;
   }
 
   #checkHead(type: number, bytes: number): void {

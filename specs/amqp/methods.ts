@@ -19,10 +19,10 @@ export interface MethodRow {
   readonly fields: Readonly<Record<string, FieldType>>;
 }
 
-const row = <const F extends Readonly<Record<string, FieldType>>>(
+const row = <const S extends MethodRow['from'], const F extends Readonly<Record<string, FieldType>>>(
   classId: number,
   methodId: number,
-  from: MethodRow['from'],
+  from: S,
   kind: 'sync' | 'async' | 'content',
   fields: F,
 ) => ({ classId, methodId, from, sync: kind === 'sync', content: kind === 'content', fields });
@@ -229,6 +229,9 @@ export const methods = {
 } as const satisfies Readonly<Record<string, MethodRow>>;
 
 export type MethodName = keyof typeof methods;
+
+/** The methods that a client may send. */
+export type ClientMethod = { [N in MethodName]: (typeof methods)[N]['from'] extends 'server' ? never : N }[MethodName];
 
 /** The 32 bits at the start of a method frame's payload: class in the upper half, method in the lower one. */
 export const methodKey = (classId: number, methodId: number): number => classId * 0x10000 + methodId;

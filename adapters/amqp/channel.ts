@@ -1,0 +1,258 @@
+/**
+ * One channel: its consumers, what they hold unanswered, its confirms, and the content being published on it.
+ *
+ * Life cycle: open → (the client closes: gone) or (an error closes it: `closing`, everything but close-ok is dropped) →
+ * gone. Whatever ends it, consumers stop and everything unanswered returns to its place, once, in `release`.
+ */
+
+import { BrokerError } from '../../core/errors.ts';
+import type { Group, Leased, Outcome, QueueNumber, Topic } from '../../core/types.ts';
+import type { AppendTarget } from '../../core/verbs.ts';
+import { AmqpError } from './amqp-error.ts';
+import { Confirms } from './confirms.ts';
+import type { Connection } from './connection.ts';
+import { type Consumer, unackedMaxDefault } from './consumer.ts';
+import { ContentAssembly } from './content-assembly.ts';
+import { Unacked } from './unacked.ts';
+
+/** Where deliveries came from: answers need the group and queue, and find their consumer. Null for basic.get. */
+interface Source {
+  readonly group: Group;
+  readonly queue: QueueNumber;
+  readonly consumer: Consumer | null;
+  inFlight: number;
+}
+
+export class Channel implements AppendTarget {
+  readonly connection: Connection;
+  readonly number: number;
+  closing = false;
+  readonly content: ContentAssembly;
+  readonly confirms = new Confirms();
+  readonly consumers = new Map<string, Consumer>();
+  /** For consumers started from now on. */
+  prefetch = 0;
+  /** Shared by all consumers of the channel, 0: none. */
+  sharedPrefetch = 0;
+  /** What an empty queue name means. */
+  lastQueue = '';
+  readonly #unacked = new Unacked();
+  /** Unanswered deliveries to consumers: the shared prefetch does not count those of basic.get. */
+  #consumed = 0;
+  #deliveryTag = 0;
+  readonly #unackedMax: number;
+  readonly #sources: Source[] = [];
+  readonly #freeSources: number[] = [];
+  /** Cancelled consumers that still hold deliveries. */
+  readonly #cancelled = new Set<Consumer>();
+
+  constructor(connection: Connection, number: number) {
+    this.connection = connection;
+    this.number = number;
+    this.content = new ContentAssembly(connection.loan);
+    this.#unackedMax = connection.context.limits['unackedPerChannelMax'] ?? unackedMaxDefault;
+  }
+
+  // ------------------------------------------------------------ deliveries
+
+  room(): number {
+    const room = this.#unackedMax - this.#unacked.count;
+    return this.sharedPrefetch === 0 ? room : Math.min(room, this.sharedPrefetch - this.#consumed);
+  }
+
+  deliver(consumer: Consumer, leased: Leased): void {
+    const { connection } = this;
+    const { queue, offset } = leased;
+    try {
+      connection.content.take(connection.broker, leased, consumer.topic.kind === 'topic' ? consumer.topic.name : '');
+    } catch (error) {
+      this.#undeliverable(error, consumer, queue, offset);
+      return;
+    }
+    const tag = ++this.#deliveryTag;
+    const { payload, view } = connection.content;
+    connection.frames.deliver(this.number, consumer.tagOctets, tag, leased.redelivered, payload, view);
+    if (consumer.autoSettle) return;
+    this.#unacked.push(tag, this.#source(consumer.group, queue, consumer), offset);
+    consumer.inFlight++;
+    this.#consumed++;
+  }
+
+  /** A message that cannot be read would come back for ever: it goes where rejected messages go. */
+  #undeliverable(error: unknown, consumer: Consumer, queue: QueueNumber, offset: number): void {
+    if (!(error instanceof BrokerError)) throw error;
+    this.connection.context.log.warn({ queue, offset, code: error.code }, `message is undeliverable: ${error.message}`);
+    if (consumer.autoSettle) return;
+    const { broker } = this.connection;
+    this.connection.context.clock.afterTurn(() => broker.settle(consumer.group, queue, offset, 'reject'));
+  }
+
+  /** basic.get: takes one message now, or returns null when nothing is ready. Its content is in `connection.content`. */
+  get(topic: Topic, group: Group, autoSettle: boolean): { tag: number; redelivered: boolean } | null {
+    const { broker, principal } = this.connection;
+    for (const queue of topic.queues) {
+      const got = this.#got;
+      got.failure = null;
+      if (!broker.leaseOne(principal, group, queue, this, 0, this.#take)) continue;
+      const failure = this.#got.failure;
+      if (failure !== null) {
+        this.connection.context.log.warn({ queue, offset: got.offset }, `message is undeliverable: ${failure.message}`);
+        broker.settle(group, queue, got.offset, 'reject');
+        continue;
+      }
+      const tag = ++this.#deliveryTag;
+      if (autoSettle) broker.settle(group, queue, got.offset, 'done');
+      else this.#unacked.push(tag, this.#source(group, queue, null), got.offset);
+      return { tag, redelivered: got.redelivered };
+    }
+    return null;
+  }
+
+  readonly #got: { offset: number; redelivered: boolean; failure: BrokerError | null } = {
+    offset: 0,
+    redelivered: false,
+    failure: null,
+  };
+
+  readonly #take = (leased: Leased): void => {
+    this.#got.offset = leased.offset;
+    this.#got.redelivered = leased.redelivered;
+    try {
+      this.connection.content.take(this.connection.broker, leased, '');
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      this.#got.failure = error;
+    }
+  };
+
+  #source(group: Group, queue: QueueNumber, consumer: Consumer | null): number {
+    // A channel reads few queues, and consecutive deliveries mostly come from the same one.
+    let index = this.#sources.findIndex((source) => source?.queue === queue && source.consumer === consumer);
+    if (index < 0) {
+      index = this.#freeSources.pop() ?? this.#sources.length;
+      this.#sources[index] = { group, queue, consumer, inFlight: 0 };
+    }
+    this.#sources[index]!.inFlight++;
+    return index;
+  }
+
+  // ------------------------------------------------------------ answers
+
+  /** basic.ack, nack and reject. Throws PRECONDITION_FAILED for a tag that is not outstanding. */
+  answer(tag: number, multiple: boolean, outcome: Outcome): void {
+    const unacked = this.#unacked;
+    if (multiple && tag === 0) {
+      this.#answerThrough(unacked.lastSlot, outcome);
+      return;
+    }
+    const slot = unacked.find(tag);
+    if (slot < 0) throw new AmqpError('PRECONDITION_FAILED', `unknown delivery tag ${tag}`);
+    if (multiple) this.#answerThrough(slot, outcome);
+    else this.#answerSlot(slot, outcome);
+  }
+
+  /** basic.recover: everything unanswered goes back. */
+  recover(): void {
+    this.#answerThrough(this.#unacked.lastSlot, 'requeue');
+  }
+
+  #answerThrough(last: number, outcome: Outcome): void {
+    const unacked = this.#unacked;
+    for (let slot = unacked.firstSlot; slot <= last; slot++) {
+      if (unacked.sourceAt(slot) >= 0) this.#answerSlot(slot, outcome);
+    }
+  }
+
+  #answerSlot(slot: number, outcome: Outcome): void {
+    const unacked = this.#unacked;
+    const index = unacked.sourceAt(slot);
+    const offset = unacked.offsetAt(slot);
+    const source = this.#sources[index]!;
+    const { consumer } = source;
+    const channelWasFull = this.room() <= 0;
+    const consumerWasFull = consumer !== null && consumer.room() <= 0;
+    unacked.remove(slot);
+    if (--source.inFlight === 0) {
+      delete this.#sources[index];
+      this.#freeSources.push(index);
+    }
+    this.connection.broker.settle(source.group, source.queue, offset, outcome);
+    if (consumer !== null) {
+      this.#consumed--;
+      consumer.inFlight--;
+      if (this.#cancelled.has(consumer)) this.#letGo(consumer);
+      else if (consumerWasFull && !channelWasFull) this.connection.broker.resume(consumer);
+    }
+    if (channelWasFull) this.resumeConsumers();
+  }
+
+  #letGo(consumer: Consumer): void {
+    if (consumer.inFlight === 0 && this.#cancelled.delete(consumer)) this.connection.broker.unsubscribe(consumer);
+  }
+
+  resumeConsumers(): void {
+    for (const consumer of this.consumers.values()) this.connection.broker.resume(consumer);
+  }
+
+  // ------------------------------------------------------------ consumers
+
+  /** basic.cancel: it stops, but what it holds stays held until answered or the channel ends. */
+  cancel(consumer: Consumer): void {
+    this.consumers.delete(consumer.tag);
+    if (consumer.inFlight === 0) {
+      this.connection.broker.unsubscribe(consumer);
+      return;
+    }
+    this.connection.broker.unsubscribe(consumer, true);
+    this.#cancelled.add(consumer);
+  }
+
+  /** The queue was deleted under the consumer. */
+  consumerGone(consumer: Consumer): void {
+    if (!this.consumers.delete(consumer.tag) || this.closing) return;
+    if (this.connection.client.consumerCancelNotify) {
+      this.connection.frames.method(this.number, 'basic.cancel', { consumerTag: consumer.tag, nowait: true });
+    }
+  }
+
+  // ------------------------------------------------------------ confirms
+
+  /** An append is committed: the token is its sequence number, or 0 without confirms. */
+  appended(token: number): void {
+    if (token > 0 && this.confirms.appended(token)) this.connection.confirmLater(this);
+  }
+
+  flushConfirms(): void {
+    if (!this.closing) this.confirms.flush(this.#ack);
+  }
+
+  readonly #ack = (sequence: number, multiple: boolean): void => {
+    this.connection.frames.ack(this.number, sequence, multiple);
+  };
+
+  // ------------------------------------------------------------ the end
+
+  /** Closes the channel for an error of its client: from now on only close-ok counts. */
+  fail(error: AmqpError, classId: number, methodId: number): void {
+    this.closing = true;
+    this.content.end();
+    this.connection.frames.method(this.number, 'channel.close', {
+      replyCode: error.code,
+      replyText: error.message,
+      classId,
+      methodId,
+    });
+  }
+
+  /** Stops all consumers and returns everything unanswered. Returns the queues that lost a consumer. */
+  release(): Topic[] {
+    const { broker } = this.connection;
+    const lost = [...this.consumers.values()];
+    this.consumers.clear();
+    for (const consumer of [...lost, ...this.#cancelled]) broker.unsubscribe(consumer);
+    this.#cancelled.clear();
+    broker.release(this);
+    this.content.end();
+    return lost.map((consumer) => consumer.topic);
+  }
+}

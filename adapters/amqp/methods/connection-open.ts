@@ -1,0 +1,21 @@
+/** connection.open: chooses the virtual host, which is a namespace. */
+
+import { AmqpError } from '../amqp-error.ts';
+import type { Connection } from '../connection.ts';
+import type { Arguments } from '../method-arguments.ts';
+import { namespaceOf } from '../names.ts';
+import { expectState } from './expect-state.ts';
+
+export async function connectionOpen(
+  connection: Connection,
+  { virtualHost }: Arguments<'connection.open'>,
+): Promise<void> {
+  expectState(connection, 'open');
+  const namespace = namespaceOf(virtualHost);
+  if (virtualHost !== '/' && !connection.broker.namespaces().includes(namespace)) {
+    throw new AmqpError('NOT_ALLOWED', `vhost ${virtualHost} not found`);
+  }
+  await connection.shared.ready;
+  connection.opened(virtualHost, namespace);
+  connection.frames.method(0, 'connection.open-ok', {});
+}

@@ -1,0 +1,22 @@
+/** queue.unbind. A binding, queue or exchange that is not there is no error. */
+
+import type { Channel } from '../channel.ts';
+import type { Arguments } from '../method-arguments.ts';
+import { cleanName } from '../names.ts';
+import { bindingOf } from './binding-of.ts';
+import { refuseDefaultExchange } from './default-exchange.ts';
+import { queueNamed } from './queue-named.ts';
+
+export async function queueUnbind(channel: Channel, args: Arguments<'queue.unbind'>): Promise<void> {
+  const { connection } = channel;
+  const { topology } = connection;
+  const name = queueNamed(channel, args.queue);
+  const source = cleanName(args.exchange);
+  refuseDefaultExchange(source);
+  const exchange = topology.exchange(connection, source);
+  if (exchange !== null && topology.find(connection, name) !== null) {
+    const binding = bindingOf(connection.namespace, exchange, 'queue', name, args.routingKey, args.arguments);
+    await topology.unbind(connection, binding);
+  }
+  connection.frames.method(channel.number, 'queue.unbind-ok', {});
+}

@@ -1,0 +1,27 @@
+/**
+ * Strings by their octets, for the names that every publish repeats: decoding costs more than comparing.
+ *
+ * Invariant: bounded (one entry per slot, names up to 255 octets); the octets of an entry are its own copy.
+ */
+
+const slots = 256;
+
+export class TextCache {
+  readonly #octets: (Buffer | undefined)[] = new Array<Buffer | undefined>(slots).fill(undefined);
+  readonly #texts: string[] = new Array<string>(slots).fill('');
+
+  get(buffer: Buffer, at: number, bytes: number): string {
+    if (bytes === 0) return '';
+    let hash = bytes;
+    for (let i = at; i < at + bytes; i++) hash = (Math.imul(hash, 31) + buffer[i]!) | 0;
+    const slot = (hash ^ (hash >>> 11)) & (slots - 1);
+    const known = this.#octets[slot];
+    if (known !== undefined && known.length === bytes && known.compare(buffer, at, at + bytes) === 0) {
+      return this.#texts[slot]!;
+    }
+    const text = buffer.toString('utf8', at, at + bytes);
+    this.#octets[slot] = Buffer.from(buffer.subarray(at, at + bytes));
+    this.#texts[slot] = text;
+    return text;
+  }
+}

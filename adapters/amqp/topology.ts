@@ -1,0 +1,288 @@
+/**
+ * Exchanges and queues as an AMQP client knows them, over the core's exchanges and topics. One per adapter.
+ *
+ * Invariants:
+ * - an AMQP queue is a topic of kind `queue` with one queue; what only AMQP says of it (durable, exclusive,
+ *   auto-delete, arguments) lies in the topic's `extra` attributes, word for word;
+ * - a log topic is seen as a durable queue without arguments and as a durable topic exchange, and is never deleted;
+ * - an exclusive queue belongs to one live connection; the map of owners is the only state here, and it dies with them.
+ */
+
+import type { Binding, Exchange, Group, Principal, Topic } from '../../core/types.ts';
+import type { Verbs } from '../../core/verbs.ts';
+import { AmqpError } from './amqp-error.ts';
+import { fieldOfHeader, headerOfField } from './canonical-header.ts';
+import type { FieldTable } from './field-table.ts';
+import type { QueueShape } from './queue-arguments.ts';
+
+/** Who asks: a connection, as far as names and ownership go. */
+export interface Asker {
+  readonly principal: Principal;
+  readonly namespace: string;
+  readonly virtualHost: string;
+}
+
+const predeclaredTypes: Readonly<Record<string, Exchange['type']>> = {
+  'amq.direct': 'direct',
+  'amq.fanout': 'fanout',
+  'amq.topic': 'topic',
+  'amq.headers': 'headers',
+  'amq.match': 'headers',
+};
+
+const noSuchQueue = (name: string, virtualHost: string): AmqpError =>
+  new AmqpError('NOT_FOUND', `no queue '${name}' in vhost '${virtualHost}'`);
+
+export const noSuchExchange = (name: string, virtualHost: string): AmqpError =>
+  new AmqpError('NOT_FOUND', `no exchange '${name}' in vhost '${virtualHost}'`);
+
+export const queuePlace = (name: string, virtualHost: string): string => `queue '${name}' in vhost '${virtualHost}'`;
+
+export const exchangePlace = (name: string, virtualHost: string): string =>
+  `exchange '${name}' in vhost '${virtualHost}'`;
+
+export class Topology {
+  readonly #broker: Verbs;
+  readonly #owned = new Map<Topic['id'], { readonly topic: Topic; readonly owner: Asker }>();
+
+  constructor(broker: Verbs) {
+    this.#broker = broker;
+  }
+
+  // ------------------------------------------------------------ queues
+
+  /** The queue or log topic of that name, null when there is none. Throws RESOURCE_LOCKED when it is another connection's. */
+  find(asker: Asker, name: string): Topic | null {
+    const topic = this.#broker.topic(asker.namespace, name);
+    if (topic === null || (topic.kind !== 'queue' && topic.kind !== 'topic')) return null;
+    if (!shapeOf(topic).exclusive) return topic;
+    const owner = this.#owned.get(topic.id)?.owner;
+    // Without an owner it is on its way out: nobody may hold on to it any more.
+    if (owner === undefined) return null;
+    if (owner !== asker) throw locked(name, asker.virtualHost);
+    return topic;
+  }
+
+  /** The same, where it must be there. */
+  require(asker: Asker, name: string): Topic {
+    const topic = this.find(asker, name);
+    if (topic === null) throw noSuchQueue(name, asker.virtualHost);
+    return topic;
+  }
+
+  /** The same, where it must be a queue: a log topic cannot be bound, purged or deleted here. */
+  requireQueue(asker: Asker, name: string, what: string): Topic {
+    const topic = this.require(asker, name);
+    if (topic.kind !== 'queue') throw onLogTopic(name, what);
+    return topic;
+  }
+
+  async create(asker: Asker, name: string, shape: QueueShape, attributes: object): Promise<Topic> {
+    const topic = await this.#broker.createTopic(asker.principal, {
+      namespace: asker.namespace,
+      kind: 'queue',
+      name,
+      queues: 1,
+      attributes: { ...attributes, retention: { mode: 'consumed' }, extra: extraOf(shape) },
+    });
+    if (shape.exclusive) this.#owned.set(topic.id, { topic, owner: asker });
+    return topic;
+  }
+
+  /** Refuses what the declared exclusivity makes impossible, as RabbitMQ does before it compares anything else. */
+  checkExclusive(topic: Topic, exclusive: boolean, asker: Asker): void {
+    if (shapeOf(topic).exclusive !== exclusive) throw locked(topic.name, asker.virtualHost);
+  }
+
+  async remove(asker: Asker, topic: Topic): Promise<void> {
+    this.#owned.delete(topic.id);
+    const sources = this.#sourcesThatMayGo(asker, (binding) => binding.destination === topic.name);
+    await this.#broker.deleteTopic(asker.principal, topic);
+    await this.#removeUnusedExchanges(asker, sources);
+  }
+
+  /** Deletes the queues that belong to a connection which ends. */
+  async removeOwnedBy(asker: Asker): Promise<void> {
+    for (const { topic, owner } of [...this.#owned.values()]) {
+      if (owner === asker && this.#owned.has(topic.id)) await this.remove(asker, topic);
+    }
+  }
+
+  /** Deletes those auto-delete queues among the topics that nobody reads any more. */
+  async removeUnused(asker: Asker, topics: readonly Topic[]): Promise<void> {
+    for (const topic of topics) {
+      if (topic.kind !== 'queue' || !shapeOf(topic).autoDelete) continue;
+      const group = this.#broker.groupById(topic.ownGroup);
+      if (this.consumers(topic, group) > 0 || this.#broker.topic(topic.namespace, topic.name)?.id !== topic.id)
+        continue;
+      await this.remove(asker, topic);
+    }
+  }
+
+  /** Forgets all owners: every connection was cut, and the core's state is being folded anew. */
+  forget(): void {
+    this.#owned.clear();
+  }
+
+  /** Deletes what should not have outlived the last stop: queues that are not durable, and queues of connections. */
+  async sweep(principal: Principal): Promise<void> {
+    for (const namespace of this.#broker.namespaces()) {
+      for (const topic of this.#broker.topics(principal, namespace)) {
+        const { durable, exclusive } = shapeOf(topic);
+        if (topic.kind !== 'queue' || (durable && !exclusive)) continue;
+        await this.#broker.deleteTopic(principal, topic);
+      }
+      for (const exchange of this.#broker.exchanges(principal, namespace)) {
+        if (!exchange.durable) await this.#broker.deleteExchange(principal, namespace, exchange.name);
+      }
+    }
+  }
+
+  /** Messages ready in all its queues, for the group that reads it. */
+  readyMessages(topic: Topic, group: Group | null): number {
+    let ready = 0;
+    for (const number of topic.queues) {
+      if (group !== null) ready += this.#broker.ledger(group, number).ready;
+      else {
+        const queue = this.#broker.queue(number);
+        if (queue !== null) ready += queue.endOffset - queue.startOffset;
+      }
+    }
+    return ready;
+  }
+
+  consumers(topic: Topic, group: Group | null): number {
+    return group === null ? 0 : this.#broker.consumers(group, topic.queues[0]!);
+  }
+
+  // ------------------------------------------------------------ exchanges
+
+  /** The exchange of that name, or the log topic seen as one; null when there is neither. */
+  exchange(asker: Asker, name: string): Exchange | null {
+    const exchange = this.#broker.exchange(asker.namespace, name);
+    if (exchange !== null) return exchange;
+    const type = predeclaredTypes[name];
+    if (type !== undefined) return plainExchange(asker.namespace, name, type);
+    return this.logTopic(asker, name) === null ? null : plainExchange(asker.namespace, name, 'topic');
+  }
+
+  logTopic(asker: Asker, name: string): Topic | null {
+    const topic = this.#broker.topic(asker.namespace, name);
+    return topic?.kind === 'topic' ? topic : null;
+  }
+
+  requireExchange(asker: Asker, name: string): Exchange {
+    const exchange = this.exchange(asker, name);
+    if (exchange === null) throw noSuchExchange(name, asker.virtualHost);
+    return exchange;
+  }
+
+  /** Predeclared exchanges come into being when something is bound to them first; until then they route nothing. */
+  async materialise(asker: Asker, exchange: Exchange): Promise<void> {
+    if (predeclaredTypes[exchange.name] === undefined || this.#broker.exchange(asker.namespace, exchange.name) !== null)
+      return;
+    await this.#broker.createExchange(asker.principal, exchange);
+  }
+
+  /** True when something is bound to it. */
+  isSource(asker: Asker, name: string): boolean {
+    return this.#broker.bindings(asker.principal, asker.namespace).some((binding) => binding.source === name);
+  }
+
+  async removeExchange(asker: Asker, name: string): Promise<void> {
+    const sources = this.#sourcesThatMayGo(asker, (binding) => binding.destination === name);
+    await this.#broker.deleteExchange(asker.principal, asker.namespace, name);
+    await this.#removeUnusedExchanges(asker, sources);
+  }
+
+  async unbind(asker: Asker, binding: Binding): Promise<void> {
+    await this.#broker.unbind(asker.principal, binding);
+    await this.#removeUnusedExchanges(asker, [binding.source]);
+  }
+
+  /** Auto-delete exchanges that may lose their last binding when these bindings go. */
+  #sourcesThatMayGo(asker: Asker, goes: (binding: Binding) => boolean): string[] {
+    const { principal, namespace } = asker;
+    const temporary = this.#broker.exchanges(principal, namespace).filter((exchange) => exchange.autoDelete);
+    if (temporary.length === 0) return [];
+    const names = new Set(temporary.map((exchange) => exchange.name));
+    const bindings = this.#broker.bindings(principal, namespace).filter(goes);
+    return [...new Set(bindings.map((binding) => binding.source))].filter((name) => names.has(name));
+  }
+
+  async #removeUnusedExchanges(asker: Asker, names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      if (this.#broker.exchange(asker.namespace, name)?.autoDelete !== true || this.isSource(asker, name)) continue;
+      await this.removeExchange(asker, name);
+    }
+  }
+
+  isPredeclared(name: string): boolean {
+    return predeclaredTypes[name] !== undefined;
+  }
+}
+
+function plainExchange(namespace: string, name: string, type: Exchange['type']): Exchange {
+  return { namespace, name, type, durable: true, autoDelete: false, internal: false, extra: {} };
+}
+
+export function onLogTopic(name: string, what: string): AmqpError {
+  return new AmqpError(
+    'PRECONDITION_FAILED',
+    `'${name}' is a log topic, which AMQP clients may read and publish to but not ${what}`,
+  );
+}
+
+function locked(name: string, virtualHost: string): AmqpError {
+  return new AmqpError(
+    'RESOURCE_LOCKED',
+    `cannot obtain exclusive access to locked ${queuePlace(name, virtualHost)}. It could be originally declared on ` +
+      'another connection or the exclusive property value does not match that of the original declaration.',
+  );
+}
+
+// ---------------------------------------------------------------- what only AMQP says of a queue or an exchange
+
+const extraKeys = {
+  durable: 'amqp.durable',
+  exclusive: 'amqp.exclusive',
+  autoDelete: 'amqp.autoDelete',
+  arguments: 'amqp.arguments',
+} as const;
+
+function extraOf(shape: QueueShape): Record<string, string> {
+  return {
+    [extraKeys.durable]: String(shape.durable),
+    [extraKeys.exclusive]: String(shape.exclusive),
+    [extraKeys.autoDelete]: String(shape.autoDelete),
+    ...argumentsExtra(shape.arguments),
+  };
+}
+
+/** A queue that another protocol created is durable and nobody's. */
+export function shapeOf(topic: Topic): QueueShape {
+  const { extra } = topic.attributes;
+  return {
+    durable: extra[extraKeys.durable] !== 'false',
+    exclusive: extra[extraKeys.exclusive] === 'true',
+    autoDelete: extra[extraKeys.autoDelete] === 'true',
+    serverNamed: false,
+    arguments: argumentsOf(extra),
+  };
+}
+
+export function argumentsExtra(table: FieldTable): Record<string, string> {
+  return table.length === 0 ? {} : { [extraKeys.arguments]: tableText(table) };
+}
+
+export function argumentsOf(extra: Readonly<Record<string, string>>): FieldTable {
+  const text = extra[extraKeys.arguments];
+  if (text === undefined) return [];
+  const field = fieldOfHeader({ name: '', value: Buffer.from(text), type: 'amqp:F' });
+  return field.type === 'F' ? field.value : [];
+}
+
+/** A table as text that can be stored and compared: the same table gives the same text. */
+export function tableText(table: FieldTable): string {
+  return headerOfField('', { type: 'F', value: table }).value!.toString();
+}
