@@ -33,7 +33,7 @@ export class StartError extends Error {
 
 /** Tries to open the log again so often after it was lost, with a pause that doubles from the first. */
 const REOPEN_TRIES_MAX = 5;
-const REOPEN_PAUSE_MS = 200;
+const REOPEN_PAUSE_MS = 100;
 
 export class Gateway {
   readonly config: Config;

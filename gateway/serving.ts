@@ -11,6 +11,9 @@ import type { BrokerClock } from './system/broker-clock.ts';
 import type { FileDisk } from './system/file-disk.ts';
 import { systemRandom } from './system/random.ts';
 
+/** The namespace of protocols that know none, and of the virtual host `/`. */
+export const NAMESPACE = 'default';
+
 /** The broker as the gateway runs it. */
 export interface RunningBroker extends Verbs {
   /** Makes durable what is open and ends; after a lost journal it only ends. */
@@ -75,6 +78,11 @@ function contextOf(
     anonymous: (host) => authenticator.anonymous(host),
     open: () => authenticator.isOpen,
     limits: { ...protocol.limits(config) },
-    settings: { autoCreateTopics: config.autoCreateTopics, productName: 'RosettaMQ', productVersion: VERSION },
+    settings: {
+      namespace: NAMESPACE,
+      autoCreateTopics: config.autoCreateTopics,
+      productName: 'RosettaMQ',
+      productVersion: VERSION,
+    },
   };
 }

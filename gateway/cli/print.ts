@@ -1,6 +1,6 @@
 // Output of the commands: JSON on demand, else aligned text.
 import type { Command } from 'commander';
-import { type Cell, table } from './table.ts';
+import { type Cell, printable, table } from './table.ts';
 
 export function isJson(command: Command): boolean {
   return command.opts<{ json?: boolean }>().json === true;
@@ -18,6 +18,6 @@ export function printTable(head: readonly string[], rows: readonly (readonly Cel
 /** Facts above a table: "name  orders". */
 export function printFacts(facts: readonly (readonly [name: string, value: Cell])[]): void {
   const width = Math.max(...facts.map(([name]) => name.length));
-  const lines = facts.map(([name, value]) => `${name.padEnd(width)}  ${value ?? '-'}`.trimEnd());
+  const lines = facts.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value ?? '-'))}`.trimEnd());
   process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -59,7 +59,7 @@ export function addRuleCommand(program: Command): void {
     .option('--deny', 'deny instead; a denial wins over all that is allowed')
     .option('--id <id>', 'name of the rule, to replace or delete it later (default: made from the rest)');
   addApiOptions(add).action(async (user: string, options: RuleOptions) => {
-    const { action, resource, pattern, namespace = '' } = options;
+    const { action, resource, pattern, namespace = 'default' } = options;
     const allow = options.deny !== true;
     const id = options.id ?? [user, allow ? 'allow' : 'deny', resource, namespace, pattern].join(':');
     const body: Rule = { id, user, allow, actions: [...new Set(action)], resource, namespace, pattern };
