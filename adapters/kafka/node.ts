@@ -1,0 +1,118 @@
+// What all connections of the adapter share: the broker, its identity towards clients, limits, counters.
+//
+// A Kafka cluster is a set of nodes; we are one node, and the address that we name is the one that the asking client's
+// listener advertises.
+
+import type { Clock, Random } from '../../core/types.ts';
+import type { Verbs } from '../../core/verbs.ts';
+import type { AdapterContext, Address, ConnectionInfo, Logger } from '../adapter.ts';
+import { Writer } from '../wire/writer.ts';
+import { Coordinator } from './group/coordinator.ts';
+
+/** Our only node id. Not 0: some tools print that as "none". */
+export const NODE_ID = 1;
+
+export interface Limits {
+  /** Largest request. */
+  readonly frameBytesMax: number;
+  /** Largest request of a client that has not logged in. */
+  readonly loginFrameBytesMax: number;
+  /** Requests of one connection that may be unanswered before we stop reading from it. */
+  readonly callsMax: number;
+  /** Most bytes of records in one Fetch response, whatever the client allows; the first batch always goes. */
+  readonly fetchBytesMax: number;
+  /** Longest that a Fetch is held. */
+  readonly fetchWaitMsMax: number;
+  /** Replies held for a client that does not read, before it is cut off. */
+  readonly heldBytesMax: number;
+  readonly sessionTimeoutMsMin: number;
+  readonly sessionTimeoutMsMax: number;
+  readonly groupMembersMax: number;
+  readonly offsetMetadataBytesMax: number;
+  /** Partitions that one request may create. */
+  readonly partitionsMax: number;
+}
+
+export interface Settings {
+  readonly namespace: string;
+  readonly autoCreateTopics: boolean;
+  readonly defaultPartitions: number;
+  /** How long a new group waits for more members before its first assignment (group.initial.rebalance.delay.ms). */
+  readonly initialRebalanceDelayMs: number;
+}
+
+const LIMITS: Limits = {
+  frameBytesMax: 104_857_600,
+  loginFrameBytesMax: 65_536,
+  callsMax: 256,
+  fetchBytesMax: 4 * 1024 * 1024,
+  fetchWaitMsMax: 60_000,
+  heldBytesMax: 128 * 1024 * 1024,
+  sessionTimeoutMsMin: 6_000,
+  sessionTimeoutMsMax: 1_800_000,
+  groupMembersMax: 1_000,
+  offsetMetadataBytesMax: 4_096,
+  partitionsMax: 10_000,
+};
+
+const SETTINGS: Settings = {
+  namespace: 'default',
+  autoCreateTopics: true,
+  defaultPartitions: 1,
+  initialRebalanceDelayMs: 0,
+};
+
+export class Node {
+  readonly broker: Verbs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly context: AdapterContext;
+  readonly limits: Limits;
+  readonly settings: Settings;
+  /** Replies of all connections are written here, one behind the other. */
+  readonly writer = new Writer();
+  readonly coordinator: Coordinator;
+  readonly counts = {
+    requests: 0,
+    errors: 0,
+    bytesIn: 0,
+    produceBatches: 0,
+    fetches: 0,
+    batchesMade: 0,
+    batchesPatched: 0,
+    narrowedHeaderTypes: 0,
+    rebalances: 0,
+    closedByError: 0,
+  };
+
+  constructor(context: AdapterContext) {
+    this.broker = context.broker;
+    this.clock = context.clock;
+    this.random = context.random;
+    this.log = context.log;
+    this.context = context;
+    this.limits = { ...LIMITS, ...pick(LIMITS, context.limits) };
+    this.settings = { ...SETTINGS, ...pick(SETTINGS, context.settings) };
+    this.coordinator = new Coordinator(this);
+  }
+
+  /** The address that this client is told to use. */
+  address(info: ConnectionInfo): Address {
+    return info.advertised(info.listener) ?? info.local;
+  }
+
+  /** 32 random hexadecimal digits. */
+  randomHex(): string {
+    return this.random.bytes(Buffer.alloc(16)).toString('hex');
+  }
+}
+
+/** The known keys of `given` whose values have the type of the default. */
+function pick<T extends object>(known: T, given: Readonly<Record<string, unknown>>): Partial<T> {
+  const out: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(known)) {
+    if (typeof given[key] === typeof value) out[key] = given[key];
+  }
+  return out as Partial<T>;
+}

@@ -1,0 +1,247 @@
+// Produce (0): appends one record batch to each of several partitions.
+//
+// v3 first with batches of format 2 (older versions are advertised, not served: KAFKA-18659), v5 returns the log start,
+// v7 allows zstd, v8 tells why, v9 is flexible, v10 could name a new leader, which never changes here.
+//
+// Invariants:
+// - a batch is stored as it came: its CRC is verified once, its records are not looked at;
+// - the reply comes when every partition's append is committed at its topic's level, for acks 1 and all alike;
+// - acks 0 gets no reply at all, not even an empty one; an error then closes the connection, which is the only way to
+//   tell the producer;
+// - a partition that is refused does not hold up the others.
+import { TAG_MIXED, type Topic, UNIT } from '../../../core/types.ts';
+import type { Append, AppendTarget } from '../../../core/verbs.ts';
+import { produce } from '../../../specs/kafka/data.ts';
+import { ERROR } from '../../../specs/kafka/error-codes.ts';
+import { FORMAT } from '../../adapter.ts';
+import type { Reader } from '../../wire/reader.ts';
+import { WireError } from '../../wire/wire-error.ts';
+import type { Writer } from '../../wire/writer.ts';
+import type { Call } from '../call.ts';
+import { BatchHead, setLogAppendTime } from '../codec/batch.ts';
+import { NameCache } from '../codec/name-cache.ts';
+import type { Route } from '../dispatch.ts';
+import { errorCode } from '../errors.ts';
+import { topicNamed } from '../names.ts';
+import { usesLogAppendTime } from '../topic-config.ts';
+
+const PARTITIONS_MAX = 100_000;
+const NO_BYTES = Buffer.alloc(0);
+
+export const produceRoute: Route = { api: produce, handle: (call) => new ProduceCall(call).run() };
+
+const names = new NameCache();
+const head = new BatchHead();
+/** Filled anew for each batch: the core copies what it needs during the call. */
+const append: Append = {
+  topic: null,
+  queue: 0,
+  exchange: null,
+  namespace: '',
+  routingKey: null,
+  format: FORMAT.kafka,
+  payload: NO_BYTES,
+  records: 0,
+  key: null,
+  // The tags are inside the records, which nobody has looked at.
+  tagHash: TAG_MIXED,
+  keys: null,
+  recordTimeMaxMs: 0,
+  flags: 0,
+  producerId: -1,
+  producerEpoch: -1,
+  baseSequence: -1,
+  expiryMs: 0,
+  priority: 0,
+  notBeforeMs: 0,
+};
+
+class ProduceCall implements AppendTarget {
+  readonly #call: Call;
+  #acks = 0;
+  #transactional = false;
+  // The request's shape: topic i has the partitions [#firsts[i], #firsts[i + 1]).
+  readonly #topics: string[] = [];
+  readonly #firsts: number[] = [];
+  // What came of each partition, in order of the request.
+  readonly #indexes: number[] = [];
+  readonly #codes: number[] = [];
+  readonly #texts: (string | null)[] = [];
+  readonly #offsets: number[] = [];
+  readonly #appendTimes: number[] = [];
+  readonly #starts: number[] = [];
+  /** Appends that are not committed yet, and one for the parsing itself. */
+  #open = 1;
+  #refused = 0;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  run(): void {
+    const { reader, flexible } = this.#call;
+    const idBytes = flexible ? reader.uvarint() - 1 : reader.int16();
+    this.#transactional = idBytes >= 0;
+    if (idBytes > 0) reader.skip(idBytes);
+    this.#acks = reader.int16();
+    reader.int32();
+    const topics = this.#count(reader);
+    for (let i = 0; i < topics; i++) this.#topic(reader);
+    if (flexible) skipTags(reader);
+    if (this.#acks === 0) {
+      if (this.#refused > 0) this.#call.connection.endWhenAnswered();
+      this.#call.finishSilently();
+    }
+    this.#settle();
+  }
+
+  /** One append is committed. */
+  appended(token: number, _queue: number, baseOffset: number): void {
+    this.#offsets[token] = baseOffset;
+    this.#settle();
+  }
+
+  #count(reader: Reader): number {
+    const count = this.#call.flexible ? reader.uvarint() - 1 : reader.int32();
+    if (count > reader.remaining || count > PARTITIONS_MAX) throw new WireError(`${count} elements`);
+    return count;
+  }
+
+  #topic(reader: Reader): void {
+    const { flexible, node } = this.#call;
+    const nameBytes = flexible ? reader.uvarint() - 1 : reader.int16();
+    if (nameBytes < 0) throw new WireError('a topic without a name');
+    const name = names.read(reader, nameBytes);
+    this.#topics.push(name);
+    this.#firsts.push(this.#indexes.length);
+    const topic = topicNamed(node.broker, node.settings.namespace, name);
+    const partitions = this.#count(reader);
+    for (let i = 0; i < partitions; i++) {
+      const index = reader.int32();
+      const bytes = flexible ? reader.uvarint() - 1 : reader.int32();
+      const start = reader.skip(Math.max(0, bytes));
+      if (flexible) skipTags(reader);
+      this.#partition(topic, index, reader.buffer, start, start + Math.max(0, bytes));
+    }
+    if (flexible) skipTags(reader);
+  }
+
+  #partition(topic: Topic | null, index: number, buffer: Buffer, start: number, end: number): void {
+    const { node, version } = this.#call;
+    const token = this.#indexes.length;
+    this.#indexes.push(index);
+    this.#codes.push(ERROR.NONE);
+    this.#texts.push(null);
+    this.#offsets.push(-1);
+    this.#appendTimes.push(-1);
+    this.#starts.push(-1);
+    node.counts.produceBatches++;
+    if (this.#acks < -1 || this.#acks > 1) return this.#refuse(token, ERROR.INVALID_REQUIRED_ACKS, null);
+    if (this.#transactional) return this.#refuse(token, ERROR.INVALID_TXN_STATE, 'transactions are not served');
+    if (topic === null || index < 0 || index >= topic.queues.length) {
+      return this.#refuse(token, ERROR.UNKNOWN_TOPIC_OR_PARTITION, null);
+    }
+    if (end - start > topic.attributes.messageBytesMax) {
+      return this.#refuse(token, ERROR.MESSAGE_TOO_LARGE, `the topic takes ${topic.attributes.messageBytesMax} bytes`);
+    }
+    const refusal = head.check(buffer, start, end, version);
+    if (refusal !== null) return this.#refuse(token, refusal.code, refusal.text);
+    if (usesLogAppendTime(topic)) {
+      const now = node.broker.nowMs();
+      // The frame's bytes are ours, so the batch is changed in place.
+      setLogAppendTime(buffer, start, end, now);
+      head.maxTimestamp = now;
+      this.#appendTimes[token] = now;
+    }
+    append.topic = topic;
+    append.queue = index;
+    append.payload = buffer.subarray(start, end);
+    append.records = head.recordCount;
+    append.recordTimeMaxMs = head.maxTimestamp;
+    append.flags = head.compressed ? UNIT.compressed : 0;
+    append.producerId = head.producerId;
+    append.producerEpoch = head.producerId < 0 ? -1 : head.producerEpoch;
+    append.baseSequence = head.producerId < 0 ? -1 : head.baseSequence;
+    try {
+      node.broker.append(this.#call.principal, append, this, token);
+      this.#open++;
+      this.#starts[token] = node.broker.queue(topic.queues[index]!)?.startOffset ?? -1;
+    } catch (error) {
+      this.#refuse(token, errorCode(error, 'topic'), (error as Error).message);
+    } finally {
+      append.payload = NO_BYTES;
+    }
+  }
+
+  #refuse(token: number, code: number, text: string | null): void {
+    this.#call.node.counts.errors++;
+    this.#refused++;
+    this.#codes[token] = code;
+    this.#texts[token] = text;
+    this.#appendTimes[token] = -1;
+  }
+
+  #settle(): void {
+    if (--this.#open > 0 || this.#call.ended) return;
+    this.#write(this.#call.begin());
+    this.#call.finish();
+  }
+
+  #write(writer: Writer): void {
+    const { flexible } = this.#call;
+    const topics = this.#topics.length;
+    writeCount(writer, topics, flexible);
+    for (let i = 0; i < topics; i++) {
+      const name = this.#topics[i]!;
+      const first = this.#firsts[i]!;
+      const end = i + 1 < topics ? this.#firsts[i + 1]! : this.#indexes.length;
+      const nameBytes = Buffer.byteLength(name);
+      if (flexible) writer.uvarint(nameBytes + 1);
+      else writer.int16(nameBytes);
+      writer.utf8(name);
+      writeCount(writer, end - first, flexible);
+      for (let p = first; p < end; p++) this.#writePartition(writer, p);
+      if (flexible) writer.uvarint(0);
+    }
+    writer.int32(0);
+    if (flexible) writer.uvarint(0);
+  }
+
+  #writePartition(writer: Writer, p: number): void {
+    const { version, flexible } = this.#call;
+    writer.int32(this.#indexes[p]!);
+    writer.int16(this.#codes[p]!);
+    writer.int64(this.#offsets[p]!);
+    writer.int64(this.#appendTimes[p]!);
+    if (version >= 5) writer.int64(this.#starts[p]!);
+    if (version >= 8) {
+      writeCount(writer, 0, flexible);
+      writeText(writer, this.#texts[p]!, flexible);
+    }
+    if (flexible) writer.uvarint(0);
+  }
+}
+
+function writeCount(writer: Writer, count: number, flexible: boolean): void {
+  if (flexible) writer.uvarint(count + 1);
+  else writer.int32(count);
+}
+
+function writeText(writer: Writer, text: string | null, flexible: boolean): void {
+  if (text === null) {
+    if (flexible) writer.uvarint(0);
+    else writer.int16(-1);
+    return;
+  }
+  const bytes = Buffer.byteLength(text);
+  if (flexible) writer.uvarint(bytes + 1);
+  else writer.int16(bytes);
+  writer.utf8(text);
+}
+
+function skipTags(reader: Reader): void {
+  for (let count = reader.uvarint(); count > 0; count--) {
+    reader.uvarint();
+    reader.skip(reader.uvarint());
+  }
+}

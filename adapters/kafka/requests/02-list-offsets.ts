@@ -1,0 +1,94 @@
+// ListOffsets (2): the offset of a partition's end, start, or of a time.
+//
+// Timestamps: -1 the end (with read_committed the stable end), -2 the start, -3 the record with the largest timestamp
+// (v7), -4 the first local offset (v8: nothing is tiered, so the start), -5 the last tiered one (v9: there is none).
+// Any other: the first record at or after that time, exact to the record, with the record's own time; -1 and -1 when
+// there is none.
+import type { QueueState } from '../../../core/verbs.ts';
+import { listOffsets } from '../../../specs/kafka/data.ts';
+import { ERROR } from '../../../specs/kafka/error-codes.ts';
+import type { Input } from '../../../specs/kafka/row.ts';
+import type { Call } from '../call.ts';
+import type { Route } from '../dispatch.ts';
+import { errorCode } from '../errors.ts';
+import { topicNamed } from '../names.ts';
+
+type Answer = Input<(typeof listOffsets.response)[1]['fields'][1]['fields']>;
+interface Found {
+  offset: number;
+  timestamp: number;
+}
+
+const AT = { latest: -1, earliest: -2, maxTimestamp: -3, earliestLocal: -4, latestTiered: -5 } as const;
+const READ_COMMITTED = 1;
+
+export const listOffsetsRoute: Route = { api: listOffsets, handle: list };
+
+async function list(call: Call): Promise<void> {
+  const request = call.request(listOffsets);
+  const committed = request.isolationLevel === READ_COMMITTED;
+  const topics = [];
+  for (const { name, partitions } of request.topics) {
+    const answers: Answer[] = [];
+    for (const partition of partitions) {
+      const { partitionIndex, timestamp, currentLeaderEpoch } = partition;
+      answers.push(await listOne(call, name, partitionIndex, timestamp, currentLeaderEpoch, committed));
+    }
+    topics.push({ name, partitions: answers });
+  }
+  call.reply(listOffsets, { topics });
+}
+
+async function listOne(
+  call: Call,
+  name: string,
+  partitionIndex: number,
+  timestamp: number,
+  claimedEpoch: number,
+  committed: boolean,
+): Promise<Answer> {
+  const { broker, settings } = call.node;
+  const refused = (code: number): Answer => ({ partitionIndex, errorCode: code });
+  try {
+    const topic = topicNamed(broker, settings.namespace, name);
+    const number = topic?.queues[partitionIndex];
+    const queue = number === undefined ? null : broker.queue(number);
+    if (topic === null || queue === null) return refused(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
+    broker.authorise(call.principal, 'describe', 'topic', topic.namespace, topic.name);
+    if (claimedEpoch >= 0 && claimedEpoch !== broker.epoch) {
+      return refused(claimedEpoch < broker.epoch ? ERROR.FENCED_LEADER_EPOCH : ERROR.UNKNOWN_LEADER_EPOCH);
+    }
+    if (timestamp < AT.latestTiered) return refused(ERROR.UNSUPPORTED_VERSION);
+    const { offset, timestamp: time } = await find(call, queue, timestamp, committed);
+    return {
+      partitionIndex,
+      errorCode: ERROR.NONE,
+      offset,
+      timestamp: time,
+      leaderEpoch: offset < 0 ? -1 : broker.epoch,
+    };
+  } catch (error) {
+    call.node.counts.errors++;
+    return refused(errorCode(error, 'topic'));
+  }
+}
+
+async function find(call: Call, queue: QueueState, timestamp: number, committed: boolean): Promise<Found> {
+  const { broker } = call.node;
+  switch (timestamp) {
+    case AT.latest:
+      return { offset: committed ? queue.stableOffset : queue.endOffset, timestamp: -1 };
+    case AT.earliest:
+    case AT.earliestLocal:
+      return { offset: queue.startOffset, timestamp: -1 };
+    case AT.latestTiered:
+      return { offset: -1, timestamp: -1 };
+    default: {
+      const found =
+        timestamp === AT.maxTimestamp
+          ? await broker.offsetOfMaxRecordTime(queue.number)
+          : await broker.offsetByRecordTime(queue.number, timestamp);
+      return found === null ? { offset: -1, timestamp: -1 } : { offset: found.offset, timestamp: found.timeMs };
+    }
+  }
+}

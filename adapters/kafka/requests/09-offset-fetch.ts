@@ -1,0 +1,85 @@
+// OffsetFetch (9): a group's place on some partitions, or on all that it has one on (topics null, v2+). v8+ asks for
+// many groups at once. No place is offset -1 without an error; so is a group that nobody has heard of.
+import type { CommittedOffset, Group } from '../../../core/types.ts';
+import { ERROR } from '../../../specs/kafka/error-codes.ts';
+import { offsetFetch } from '../../../specs/kafka/groups.ts';
+import type { Input } from '../../../specs/kafka/row.ts';
+import type { Call } from '../call.ts';
+import type { Route } from '../dispatch.ts';
+import { errorCode } from '../errors.ts';
+import { spell, topicNamed } from '../names.ts';
+
+type GroupAnswer = Input<(typeof offsetFetch.response)[3]['fields']>;
+type TopicAnswer = GroupAnswer['topics'][number];
+type PartitionAnswer = TopicAnswer['partitions'][number];
+interface Wanted {
+  readonly name: string;
+  readonly partitionIndexes: readonly number[];
+}
+
+export const offsetFetchRoute: Route = { api: offsetFetch, handle: fetch };
+
+function fetch(call: Call): void {
+  const request = call.request(offsetFetch);
+  if (call.version >= 8) {
+    const groups = request.groups.map(({ groupId, topics }) => ofGroup(call, groupId, topics));
+    call.reply(offsetFetch, { topics: [], groups });
+    return;
+  }
+  const { topics, errorCode: code } = ofGroup(call, request.groupId, request.topics);
+  call.reply(offsetFetch, { topics, groups: [], errorCode: code ?? ERROR.NONE });
+}
+
+function ofGroup(call: Call, groupId: string, wanted: readonly Wanted[] | null): GroupAnswer {
+  const { broker, settings } = call.node;
+  try {
+    broker.authorise(call.principal, 'describe', 'group', settings.namespace, groupId);
+    const group = broker.group(settings.namespace, groupId);
+    const topics = wanted === null ? everywhere(call, group) : wanted.map((topic) => onTopic(call, group, topic));
+    return { groupId, topics, errorCode: ERROR.NONE };
+  } catch (error) {
+    call.node.counts.errors++;
+    const code = errorCode(error, 'group');
+    const topics = (wanted ?? []).map(({ name, partitionIndexes }) => ({
+      name,
+      partitions: partitionIndexes.map((index) => place(index, null, code)),
+    }));
+    return { groupId, topics, errorCode: code };
+  }
+}
+
+function onTopic(call: Call, group: Group | null, { name, partitionIndexes }: Wanted): TopicAnswer {
+  const { broker, settings } = call.node;
+  const topic = topicNamed(broker, settings.namespace, name);
+  const partitions = partitionIndexes.map((index) => {
+    const queue = topic?.queues[index];
+    const committed = group === null || queue === undefined ? null : broker.committed(group, queue);
+    return place(index, committed, ERROR.NONE);
+  });
+  return { name, partitions };
+}
+
+function everywhere(call: Call, group: Group | null): TopicAnswer[] {
+  const { broker, settings } = call.node;
+  const topics = new Map<string, PartitionAnswer[]>();
+  for (const number of group === null ? [] : broker.committedQueues(group)) {
+    const queue = broker.queue(number);
+    if (queue === null || queue.topic.namespace !== settings.namespace) continue;
+    if (queue.topic.kind !== 'topic' && queue.topic.kind !== 'queue') continue;
+    const name = spell(queue.topic.name);
+    const partitions = topics.get(name) ?? [];
+    partitions.push(place(queue.id, broker.committed(group!, number), ERROR.NONE));
+    topics.set(name, partitions);
+  }
+  return [...topics].map(([name, partitions]) => ({ name, partitions }));
+}
+
+function place(partitionIndex: number, committed: CommittedOffset | null, code: number): PartitionAnswer {
+  return {
+    partitionIndex,
+    committedOffset: committed?.offset ?? -1,
+    committedLeaderEpoch: committed?.epoch ?? -1,
+    metadata: committed?.metadata ?? '',
+    errorCode: code,
+  };
+}

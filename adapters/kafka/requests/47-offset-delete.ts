@@ -1,0 +1,42 @@
+// OffsetDelete (47): forgets a group's place on partitions of topics that no member subscribes to (KIP-496).
+import { ERROR } from '../../../specs/kafka/error-codes.ts';
+import { offsetDelete } from '../../../specs/kafka/groups.ts';
+import type { Call } from '../call.ts';
+import type { Route } from '../dispatch.ts';
+import { errorCode } from '../errors.ts';
+import { topicNamed } from '../names.ts';
+
+export const offsetDeleteRoute: Route = { api: offsetDelete, handle: remove };
+
+async function remove(call: Call): Promise<void> {
+  const { groupId, topics } = call.request(offsetDelete);
+  const { broker, settings } = call.node;
+  const group = broker.group(settings.namespace, groupId);
+  if (group === null) {
+    call.reply(offsetDelete, { errorCode: ERROR.GROUP_ID_NOT_FOUND, topics: [] });
+    return;
+  }
+  const subscribed = new Set(broker.members(group).flatMap((member) => member.topics));
+  const queues: number[] = [];
+  const answers = topics.map(({ name, partitions }) => {
+    const topic = topicNamed(broker, settings.namespace, name);
+    const inUse = topic !== null && subscribed.has(topic.name);
+    return {
+      name,
+      partitions: partitions.map(({ partitionIndex }) => {
+        const queue = topic?.queues[partitionIndex];
+        if (queue === undefined) return { partitionIndex, errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION };
+        if (inUse) return { partitionIndex, errorCode: ERROR.GROUP_SUBSCRIBED_TO_TOPIC };
+        queues.push(queue);
+        return { partitionIndex, errorCode: ERROR.NONE };
+      }),
+    };
+  });
+  try {
+    if (queues.length > 0) await broker.deleteOffsets(call.principal, group, queues);
+    call.reply(offsetDelete, { errorCode: ERROR.NONE, topics: answers });
+  } catch (error) {
+    call.node.counts.errors++;
+    call.reply(offsetDelete, { errorCode: errorCode(error, 'group'), topics: [] });
+  }
+}
