@@ -5,6 +5,7 @@
 // - a field's value is a range of `values`, which is the frame itself or, on the slow path, a scratch buffer;
 // - accessors either give a value of the declared type or throw HeaderError, whose text names the field.
 
+import { FLAG_ONEWAY } from '../../specs/rocketmq/constants.ts';
 import { byteText } from './byte-text.ts';
 import { FIELD_COUNT, type FieldNumber, fieldName } from './fields.ts';
 import { unescapedBytes, unescapeInto } from './json-escape.ts';
@@ -26,7 +27,8 @@ export class Header {
   version = 0;
   /** SERIALIZE_JSON or SERIALIZE_BINARY; the reply uses the same. */
   serialize = 0;
-  /** Where the body lies in the frame. */
+  /** Where the command and its body lie in the frame. */
+  frameStart = 0;
   bodyStart = 0;
   bodyEnd = 0;
 
@@ -70,6 +72,11 @@ export class Header {
       this.#slots[field] = at;
       this.#stamps[field] = this.#stamp;
     }
+  }
+
+  /** The sender wants no reply. */
+  get oneway(): boolean {
+    return (this.flag & FLAG_ONEWAY) !== 0;
   }
 
   has(field: FieldNumber): boolean {

@@ -90,11 +90,22 @@ export class Reply {
     this.text(field, value ? 'true' : 'false');
   }
 
-  /** Bytes as upper-case hexadecimal. `again` appends to the value begun before, behind a comma. */
+  /** Bytes as upper-case hexadecimal. */
   hex(field: ReplyField, bytes: Buffer, start: number, end: number): void {
     const at = this.#field(field);
     const before = this.writer.length;
     hexadecimal(this.writer, bytes, start, end);
+    this.#endValue(at, before);
+  }
+
+  /** `count` values in one, separated by commas. */
+  list(field: ReplyField, count: number, put: (writer: Writer, index: number) => void): void {
+    const at = this.#field(field);
+    const before = this.writer.length;
+    for (let i = 0; i < count; i++) {
+      if (i > 0) this.writer.uint8(0x2c);
+      put(this.writer, i);
+    }
     this.#endValue(at, before);
   }
 

@@ -1,0 +1,340 @@
+// One client connection: frames in, replies out. The same code serves the name server's and the broker's ports, since
+// a request's code alone says what is asked.
+//
+// Order of things: receive → frame → header → dispatch (dispatch.ts) → the request's own file → reply → outbox, which
+// writes all replies of a turn at once.
+//
+// Invariants:
+// - a request gets exactly one reply, none if it is oneway, none when the connection or the journal is gone;
+// - nothing a peer sends makes us hold more than the named limits;
+// - the Header is valid only while its request is being dispatched: what is answered later has taken a Ticket.
+
+import type { Duplex } from 'node:stream';
+import type { Offset, Principal, QueueNumber, TimeMs, Topic } from '../../core/types.ts';
+import type { Append, AppendTarget, CommitTarget, OffsetCommit, Verbs } from '../../core/verbs.ts';
+import { FRAME_BYTES_MAX, SERIALIZE_BINARY, SERIALIZE_JSON } from '../../specs/rocketmq/constants.ts';
+import { RESPONSE, type ResponseCode } from '../../specs/rocketmq/response-codes.ts';
+import type { ConnectionInfo } from '../adapter.ts';
+import { Framer, Int32Frames } from '../wire/framer.ts';
+import { Outbox } from '../wire/outbox.ts';
+import { Reader } from '../wire/reader.ts';
+import { WireError } from '../wire/wire-error.ts';
+import { Writer } from '../wire/writer.ts';
+import { dispatch } from './dispatch.ts';
+import { RequestError, responseCode } from './errors.ts';
+import { Header } from './header.ts';
+import { readBinaryHeader } from './header-binary.ts';
+import { readJsonHeader } from './header-json.ts';
+import { HostBytes } from './message-id.ts';
+import type { BrokerNode } from './node.ts';
+import { PendingSends } from './pending-sends.ts';
+import { PullRequest } from './pull-request.ts';
+import { Reply, ReplyField } from './reply.ts';
+
+/** What a reply needs to know of its request. */
+export interface Ticket {
+  readonly opaque: number;
+  readonly serialize: number;
+  readonly oneway: boolean;
+}
+
+/** Pulls that wait, and requests that wait for the core, per connection. */
+const PULLS_MAX = 8192;
+const LATER_MAX = 1024;
+/** Bytes of frames held until a topic has been created. */
+const DEFERRED_BYTES_MAX = 64 * 1024 * 1024;
+/** As the protocol's brokers: a silent channel is cut. */
+const IDLE_MS = 120_000;
+const HANDSHAKE_MS = 10_000;
+
+const CONSUMER_GROUP = new ReplyField('consumerGroup');
+
+export class Connection implements AppendTarget, CommitTarget {
+  readonly node: BrokerNode;
+  readonly broker: Verbs;
+  readonly info: ConnectionInfo;
+  readonly principal: Principal;
+  readonly bornHost: HostBytes;
+  readonly storeHost: HostBytes;
+  /** Reused by every send of this connection. */
+  readonly append: Append = newAppend();
+  readonly sends = new PendingSends();
+  /** Groups that this connection is a member of, by client id and group number: for leaving when it closes. */
+  readonly memberships = new Map<string, { readonly clientId: string; readonly group: number }>();
+  readonly offsets: OffsetCommit[] = [{ queue: 0, offset: 0, metadata: '', epoch: -1 }];
+
+  readonly #stream: Duplex;
+  readonly #framer: Framer;
+  readonly #header = new Header();
+  readonly #reader = new Reader();
+  readonly #outbox: Outbox;
+  readonly #reply: Reply;
+  readonly #idlePulls: PullRequest[] = [];
+  readonly #parked = new Set<PullRequest>();
+  readonly #onClosed: (connection: Connection) => void;
+  #later = 0;
+  #deferredBytes = 0;
+  #nextOpaque = 1;
+  #lastSeenMs: TimeMs;
+  #timer = 0;
+  #isClosed = false;
+  #isSpoken = false;
+
+  constructor(node: BrokerNode, stream: Duplex, info: ConnectionInfo, onClosed: (connection: Connection) => void) {
+    this.node = node;
+    this.broker = node.broker;
+    this.info = info;
+    this.principal = node.context.anonymous(info.remote.host);
+    this.bornHost = new HostBytes(info.remote.host, info.remote.port);
+    this.storeHost = node.storeHost(info);
+    this.#stream = stream;
+    this.#onClosed = onClosed;
+    const frameBytesMax = node.context.limits['frameBytesMax'] ?? FRAME_BYTES_MAX;
+    this.#framer = new Framer(new Int32Frames(frameBytesMax), (buffer, start, end) => this.receive(buffer, start, end));
+    this.#outbox = new Outbox(stream, { onDrain: () => stream.resume() });
+    this.#reply = new Reply(new Writer({ slabBytes: 256 * 1024 }));
+    this.#lastSeenMs = node.context.clock.nowMs();
+    stream.on('data', (chunk: Buffer) => this.#data(chunk));
+    stream.on('error', (error) => node.context.log.debug({ error, remote: info.remote }, 'connection failed'));
+    stream.on('close', () => this.#closed());
+    stream.on('end', () => this.#outbox.flush());
+    this.#arm(node.context.limits['handshakeTimeoutMs'] ?? HANDSHAKE_MS);
+  }
+
+  /** Serves the command in buffer[start, end). */
+  receive(buffer: Buffer, start: number, end: number): void {
+    this.#isSpoken = true;
+    this.node.counts.requests++;
+    const header = this.#header;
+    let isRead = false;
+    try {
+      this.#readHeader(buffer, start, end);
+      isRead = true;
+      // A client answers requests of ours too; we send none that needs it.
+      if ((header.flag & 1) !== 0) return;
+      if (this.node.draining) throw new RequestError(RESPONSE.SERVICE_NOT_AVAILABLE, 'the broker is shutting down');
+      dispatch(this, header, buffer);
+    } catch (error) {
+      if (!isRead && header.opaque === 0) {
+        // Without an opaque number no client could tell which request the error belongs to.
+        this.#hostile(error);
+        return;
+      }
+      this.fail(header, error);
+    }
+  }
+
+  /** A reply without fields or body. */
+  answer(ticket: Ticket, code: ResponseCode, remark = ''): void {
+    this.begin(ticket, code, remark).endHeader();
+    this.finish(ticket);
+  }
+
+  answerBody(ticket: Ticket, body: Buffer): void {
+    const reply = this.begin(ticket, RESPONSE.SUCCESS);
+    reply.endHeader();
+    reply.writer.bytes(body);
+    this.finish(ticket);
+  }
+
+  /** Begins a reply; the caller adds fields, ends the header, adds a body and calls finish. */
+  begin(ticket: Ticket, code: ResponseCode, remark = ''): Reply {
+    this.#reply.begin(ticket.serialize, ticket.opaque, code, remark);
+    return this.#reply;
+  }
+
+  finish(ticket: Ticket): void {
+    if (ticket.oneway) {
+      this.#reply.writer.truncate(0);
+      return;
+    }
+    this.#reply.finish();
+    this.#outbox.pushFrame(this.#reply.writer);
+  }
+
+  /** Answers with the error's code, or gives up the connection when the error is a bug of ours. */
+  fail(ticket: Ticket, error: unknown): void {
+    this.#reply.writer.truncate(0);
+    this.node.counts.errors++;
+    let code = responseCode(error);
+    if (code === null) {
+      this.node.context.log.error({ error }, 'a RocketMQ request failed by a defect of the broker');
+      code = RESPONSE.SYSTEM_ERROR;
+    }
+    this.answer(ticket, code, error instanceof Error ? error.message : String(error));
+  }
+
+  /** What a later reply needs of the request that is being dispatched. */
+  ticket(header: Header): Ticket {
+    return { opaque: header.opaque, serialize: header.serialize, oneway: header.oneway };
+  }
+
+  /** Serves a cold request whose answer takes time. `serve` answers through the ticket, or throws. */
+  later(header: Header, serve: (ticket: Ticket) => Promise<void>): void {
+    if (this.#later >= LATER_MAX)
+      throw new RequestError(RESPONSE.SYSTEM_BUSY, 'too many requests wait on this connection');
+    const ticket = this.ticket(header);
+    this.#later++;
+    serve(ticket)
+      .catch((error: unknown) => {
+        if (!this.#isClosed) this.fail(ticket, error);
+      })
+      .finally(() => this.#later--)
+      .catch((error: unknown) => this.node.context.log.error({ error }, 'a RocketMQ reply failed'));
+  }
+
+  /** Serves the frame at hand again when `ready` has resolved, for example with a topic. */
+  retryAfter(header: Header, frame: Buffer, ready: Promise<unknown>): void {
+    const bytes = header.bodyEnd - header.frameStart;
+    if (this.#deferredBytes + bytes > DEFERRED_BYTES_MAX) {
+      throw new RequestError(RESPONSE.SYSTEM_BUSY, 'too many requests wait for a topic to be created');
+    }
+    const { frameStart, bodyEnd } = header;
+    this.#deferredBytes += bytes;
+    this.later(header, async () => {
+      try {
+        await ready;
+      } finally {
+        this.#deferredBytes -= bytes;
+      }
+      if (!this.#isClosed) this.receive(frame, frameStart, bodyEnd);
+    });
+  }
+
+  /** A pull request object, new or used. */
+  takePull(): PullRequest {
+    if (this.#parked.size >= PULLS_MAX)
+      throw new RequestError(RESPONSE.FLOW_CONTROL, 'too many pulls wait on this connection');
+    const pull = this.#idlePulls.pop() ?? new PullRequest(this);
+    this.#parked.add(pull);
+    return pull;
+  }
+
+  releasePull(pull: PullRequest): void {
+    if (this.#parked.delete(pull) && this.#idlePulls.length < 256) this.#idlePulls.push(pull);
+  }
+
+  appended(token: number, queue: QueueNumber, baseOffset: Offset, _storeTimeMs: TimeMs): void {
+    if (!this.#isClosed) this.sends.appended(this, token, queue, baseOffset);
+    else this.sends.forget(token);
+  }
+
+  committed(token: number): void {
+    if (!this.#isClosed) this.sends.committed(this, token);
+    else this.sends.forget(token);
+  }
+
+  notifyMembersChanged(group: string): void {
+    if (this.#isClosed) return;
+    this.#reply.beginRequest(this.#nextOpaque++, 40);
+    this.#reply.text(CONSUMER_GROUP, group);
+    this.#reply.endHeader();
+    this.#reply.finish();
+    this.#outbox.pushFrame(this.#reply.writer);
+  }
+
+  /** Nothing is under way that the client still waits for. */
+  get isIdle(): boolean {
+    return this.#later === 0 && this.sends.size === 0;
+  }
+
+  /** Answers what waits for messages, so that only work that ends by itself is left. */
+  drain(): void {
+    for (const pull of [...this.#parked]) pull.giveUp();
+  }
+
+  end(): void {
+    this.#outbox.flush();
+    this.#stream.end();
+  }
+
+  cut(): void {
+    this.#stream.destroy();
+  }
+
+  #data(chunk: Buffer): void {
+    this.#lastSeenMs = this.node.context.clock.nowMs();
+    this.node.counts.bytesIn += chunk.length;
+    try {
+      this.#framer.push(chunk);
+    } catch (error) {
+      this.#hostile(error);
+    }
+    if (this.#outbox.congested) this.#stream.pause();
+  }
+
+  #readHeader(buffer: Buffer, start: number, end: number): void {
+    const header = this.#header;
+    // Before anything is decoded, so that an error cannot be sent to the opaque number of the request before.
+    header.begin(buffer);
+    if (end - start < 4) throw new WireError('a frame without a header');
+    const word = buffer.readUInt32BE(start);
+    const headerEnd = start + 4 + (word & 0xff_ffff);
+    if (headerEnd > end) throw new WireError('the header is longer than its frame');
+    header.serialize = word >>> 24;
+    if (header.serialize === SERIALIZE_JSON) readJsonHeader(buffer, start + 4, headerEnd, header);
+    else if (header.serialize === SERIALIZE_BINARY) {
+      this.#reader.reset(buffer, start + 4, headerEnd);
+      readBinaryHeader(this.#reader, header);
+    } else throw new WireError(`serialize type ${header.serialize}`);
+    header.frameStart = start;
+    header.bodyStart = headerEnd;
+    header.bodyEnd = end;
+  }
+
+  /** Bytes that are no command: log and end the connection, as the protocol has no way to say more. */
+  #hostile(error: unknown): void {
+    if (!(error instanceof Error) || error.name === 'InvariantError') throw error;
+    this.node.counts.errors++;
+    this.node.context.log.info({ remote: this.info.remote, reason: error.message }, 'RocketMQ connection cut');
+    this.#framer.stop();
+    this.#stream.destroy();
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.node.context.clock.setTimer(delayMs, () => this.#idleCheck());
+  }
+
+  #idleCheck(): void {
+    const silentMs = this.node.context.clock.nowMs() - this.#lastSeenMs;
+    if (!this.#isSpoken || silentMs >= IDLE_MS) this.#stream.destroy();
+    else this.#arm(IDLE_MS - silentMs);
+  }
+
+  #closed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#framer.stop();
+    this.node.context.clock.clearTimer(this.#timer);
+    for (const pull of [...this.#parked]) pull.abandon();
+    for (const { clientId, group } of this.memberships.values()) {
+      const found = this.broker.groupById(group);
+      if (found !== null) this.node.groups.leave(found, clientId, this);
+    }
+    this.#onClosed(this);
+  }
+}
+
+function newAppend(): Append {
+  return {
+    topic: null as Topic | null,
+    queue: -1,
+    exchange: null,
+    namespace: '',
+    routingKey: null,
+    format: 0,
+    payload: Buffer.alloc(0),
+    records: 1,
+    key: null,
+    tagHash: 0,
+    keys: null,
+    recordTimeMaxMs: 0,
+    flags: 0,
+    producerId: -1,
+    producerEpoch: -1,
+    baseSequence: -1,
+    expiryMs: 0,
+    priority: 0,
+    notBeforeMs: 0,
+  };
+}

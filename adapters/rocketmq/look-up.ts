@@ -1,0 +1,85 @@
+// What requests look up before they do anything: topics, queues, groups, single messages.
+
+import { BrokerError } from '../../core/errors.ts';
+import type { Group, Offset, Principal, QueueNumber, ReadBatch, ReadUnit, Topic, Waiter } from '../../core/types.ts';
+import type { QueueState, Verbs } from '../../core/verbs.ts';
+import { GROUP_CHARS_MAX } from '../../specs/rocketmq/constants.ts';
+import { RESPONSE } from '../../specs/rocketmq/response-codes.ts';
+import type { Connection } from './connection.ts';
+import { RequestError } from './errors.ts';
+import { isWireName, unspell } from './names.ts';
+
+/** The topic of that name; TOPIC_NOT_EXIST when there is none. */
+export function existingTopic(connection: Connection, wireTopic: string): Topic {
+  const topic = connection.node.topic(wireTopic);
+  if (topic === null) throw new RequestError(RESPONSE.TOPIC_NOT_EXIST, `topic[${wireTopic}] not exist`);
+  return topic;
+}
+
+/** The shard-wide number of a topic's queue; INVALID_PARAMETER when it has no such queue. */
+export function queueOf(topic: Topic, queueId: number): QueueNumber {
+  const queue = topic.queues[queueId];
+  if (queue === undefined) {
+    throw new RequestError(
+      RESPONSE.INVALID_PARAMETER,
+      `queueId[${queueId}] is illegal, topic:[${topic.name}] has ${topic.queues.length} queues`,
+    );
+  }
+  return queue;
+}
+
+export function queueState(connection: Connection, topic: Topic, queueId: number): QueueState {
+  const state = connection.broker.queue(queueOf(topic, queueId));
+  if (state === null) throw new RequestError(RESPONSE.TOPIC_NOT_EXIST, `topic[${topic.name}] not exist`);
+  return state;
+}
+
+/** The group of that name, created when it is new (autoCreateSubscriptionGroup). */
+export function consumerGroup(connection: Connection, wireGroup: string): Group {
+  const name = groupName(wireGroup);
+  const { broker, node, principal } = connection;
+  return broker.group(node.namespace, name) ?? broker.ensureGroup(principal, node.namespace, name);
+}
+
+/** The core's name of a group; SYSTEM_ERROR when a group cannot be called that. */
+export function groupName(wireGroup: string): string {
+  const name = isWireName(wireGroup, GROUP_CHARS_MAX) ? unspell(wireGroup) : null;
+  if (name === null || name === '') {
+    throw new RequestError(RESPONSE.SYSTEM_ERROR, `no group may be called "${wireGroup.slice(0, 255)}"`);
+  }
+  return name;
+}
+
+/** One message read by its place. The unit is valid until the next await. */
+export interface FoundMessage {
+  readonly unit: ReadUnit;
+  /** Index of the record in the unit's payload. */
+  readonly record: number;
+}
+
+/** Reads the unit that holds an offset, waiting for cold bytes; null when it holds none (any more). */
+export function readMessage(
+  broker: Verbs,
+  principal: Principal,
+  queue: QueueNumber,
+  offset: Offset,
+): Promise<FoundMessage | null> {
+  const batch: ReadBatch = { units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
+  const limits = { bytesMax: 1, recordsMax: 1, tagHashes: null };
+  return new Promise((resolve, reject) => {
+    const waiter: Waiter = { wake: () => read() };
+    const read = (): void => {
+      try {
+        if (broker.queue(queue) === null) return resolve(null);
+        if (broker.read(principal, queue, offset, limits, batch, waiter) === 'pending') return;
+        const unit = batch.units[0];
+        const isInside = unit !== undefined && unit.baseOffset <= offset && offset < unit.baseOffset + unit.count;
+        resolve(isInside ? { unit, record: unit.firstRecord + offset - unit.baseOffset } : null);
+      } catch (error) {
+        if (error instanceof BrokerError && error.code === 'damaged') resolve(null);
+        else reject(error);
+      }
+    };
+    read();
+  });
+}

@@ -1,0 +1,171 @@
+// The one logical broker (and name server) that RocketMQ clients see, and what all its connections share.
+//
+// Invariants:
+// - it holds no truth: topics and groups are the core's, looked up on every request;
+// - a topic is created once however many requests ask for it at the same time;
+// - the scratch builders are used within one synchronous stretch of code: append copies before it returns.
+
+import { BrokerError } from '../../core/errors.ts';
+import type { Principal, Topic, TopicKind } from '../../core/types.ts';
+import type { Verbs } from '../../core/verbs.ts';
+import {
+  DLQ_PREFIX,
+  RETRY_PREFIX,
+  TEMPLATE_QUEUES,
+  TEMPLATE_TOPIC,
+  TOPIC_CHARS_MAX,
+} from '../../specs/rocketmq/constants.ts';
+import type { AdapterContext, Address, ConnectionInfo } from '../adapter.ts';
+import { Groups } from './groups.ts';
+import { addressBytes, HostBytes } from './message-id.ts';
+import { type CoreName, coreName, isCut, wireTopic } from './names.ts';
+import { PayloadBuilder } from './record.ts';
+import { SendProperties } from './send-properties.ts';
+
+/** The namespace of protocols that know none. */
+const NAMESPACE = 'default';
+const NAMES_CACHED_MAX = 20_000;
+
+export class BrokerNode {
+  readonly context: AdapterContext;
+  readonly broker: Verbs;
+  readonly namespace = NAMESPACE;
+  readonly brokerName: string;
+  readonly clusterName: string;
+  readonly autoCreateTopics: boolean;
+  readonly groups: Groups;
+  /** For sends, and for messages of other formats that are being read. */
+  readonly outgoing = new PayloadBuilder();
+  readonly incoming = new PayloadBuilder();
+  readonly sendProperties = new SendProperties();
+  readonly counts = {
+    requests: 0,
+    errors: 0,
+    unsupported: 0,
+    bytesIn: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    conversions: 0,
+    headersDropped: 0,
+  };
+  draining = false;
+  readonly #names = new Map<string, CoreName | null>();
+  readonly #topicBytes = new Map<string, Buffer>();
+  readonly #creations = new Map<string, Promise<Topic>>();
+
+  constructor(context: AdapterContext) {
+    this.context = context;
+    this.broker = context.broker;
+    this.brokerName = String(context.settings['brokerName'] ?? 'rosettamq');
+    this.clusterName = String(context.settings['clusterName'] ?? 'DefaultCluster');
+    this.autoCreateTopics = context.settings['autoCreateTopics'] !== false;
+    this.groups = new Groups(this.broker);
+  }
+
+  /** The topic that a client means by this name, null when there is none. */
+  topic(wireName: string): Topic | null {
+    const name = this.coreName(wireName);
+    if (name === null) return null;
+    const topic =
+      name.kind === 'topic'
+        ? this.broker.topic(this.namespace, name.name)
+        : this.broker.topicOfKind(this.namespace, name.kind, name.name);
+    return topic ?? (isCut(wireName) ? this.#findCut(wireName) : null);
+  }
+
+  /** The core's name behind a client's; null when it can be none. */
+  coreName(wireName: string): CoreName | null {
+    let name = this.#names.get(wireName);
+    if (name === undefined) {
+      name = coreName(wireName);
+      if (this.#names.size >= NAMES_CACHED_MAX) this.#names.clear();
+      this.#names.set(wireName, name);
+    }
+    return name;
+  }
+
+  /** The bytes of a topic's name as they stand in a stored message. */
+  topicBytes(wireName: string): Buffer {
+    let bytes = this.#topicBytes.get(wireName);
+    if (bytes === undefined) {
+      bytes = Buffer.from(wireName);
+      if (this.#topicBytes.size >= NAMES_CACHED_MAX) this.#topicBytes.clear();
+      this.#topicBytes.set(wireName, bytes);
+    }
+    return bytes;
+  }
+
+  /** Creates a topic unless it is there; concurrent calls share one creation. */
+  ensureTopic(principal: Principal, kind: TopicKind, name: string, queues: number): Promise<Topic> {
+    const found = this.broker.topicOfKind(this.namespace, kind, name);
+    if (found !== null) return Promise.resolve(found);
+    const key = `${kind}/${name}`;
+    let creation = this.#creations.get(key);
+    if (creation === undefined) {
+      creation = this.#create(principal, kind, name, queues).finally(() => this.#creations.delete(key));
+      this.#creations.set(key, creation);
+    }
+    return creation;
+  }
+
+  /** What to tell a client about where the broker is. */
+  brokerAddress(info: ConnectionInfo): Address {
+    return info.advertised('rocketmq-broker') ?? info.local;
+  }
+
+  /** The store host of messages read over this connection: an address, since clients decode it from message ids. */
+  storeHost(info: ConnectionInfo): HostBytes {
+    const { host, port } = this.brokerAddress(info);
+    return new HostBytes(addressBytes(host) === null ? info.local.host : host, port);
+  }
+
+  async #create(principal: Principal, kind: TopicKind, name: string, queues: number): Promise<Topic> {
+    try {
+      return await this.broker.createTopic(principal, { namespace: this.namespace, kind, name, queues });
+    } catch (error) {
+      // Another protocol may have been faster.
+      const found = this.broker.topicOfKind(this.namespace, kind, name);
+      if (error instanceof BrokerError && error.code === 'topic-exists' && found !== null) return found;
+      throw error;
+    }
+  }
+
+  /** A name that was cut and hashed cannot be undone, so look which topic is spelled like that. */
+  #findCut(wireName: string): Topic | null {
+    const anyone = this.context.anonymous('');
+    for (const topic of this.broker.topics(anyone, this.namespace, true)) {
+      if (wireTopic(topic.kind, topic.name) === wireName) return topic;
+    }
+    return null;
+  }
+}
+
+/** Queues of a topic that a send creates: what the client asks for, within those of the template topic. */
+export function autoCreatedQueues(asked: number): number {
+  return Math.max(1, Math.min(asked, TEMPLATE_QUEUES));
+}
+
+const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
+  TEMPLATE_TOPIC,
+  'SCHEDULE_TOPIC_XXXX',
+  'RMQ_SYS_TRANS_HALF_TOPIC',
+  'RMQ_SYS_TRANS_OP_HALF_TOPIC',
+  'RMQ_SYS_TRACE_TOPIC',
+  'TRANS_CHECK_MAX_TIME_TOPIC',
+  'SELF_TEST_TOPIC',
+  'OFFSET_MOVED_EVENT',
+  'BenchmarkTest',
+]);
+
+/** Names that belong to the broker of the protocol; nobody may create or send to them. */
+export function isSystemTopic(wireName: string): boolean {
+  return SYSTEM_TOPICS.has(wireName) || wireName.startsWith('rmq_sys_');
+}
+
+/** True for a name that a topic of clients may have. */
+export function isTopicName(wireName: string): boolean {
+  const plain = wireName.startsWith(RETRY_PREFIX) || wireName.startsWith(DLQ_PREFIX);
+  return (
+    wireName.length > 0 && wireName.length <= (plain ? 255 : TOPIC_CHARS_MAX) && /^[%|a-zA-Z0-9_-]+$/.test(wireName)
+  );
+}

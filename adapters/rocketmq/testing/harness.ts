@@ -1,0 +1,222 @@
+// An adapter over the stand-in core, and a client that speaks raw frames to it over a duplex pair.
+
+import { randomFillSync } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { Clock, Codec } from '../../../core/types.ts';
+import type { Adapter, AdapterContext, ConnectionInfo } from '../../adapter.ts';
+import { codec, create } from '../rocketmq.ts';
+import { fakeVerbs } from './fake-verbs.ts';
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  setTimer: (delayMs, callback, argument) => Number(setTimeout(callback, delayMs, argument)[Symbol.toPrimitive]()),
+  clearTimer: (handle) => clearTimeout(handle),
+  afterTurn: (callback) => void setImmediate(callback),
+};
+
+export interface Harness {
+  readonly adapter: Adapter;
+  readonly context: AdapterContext;
+  /** What the adapter logged as a defect. */
+  readonly defects: unknown[];
+}
+
+export function harness(
+  options: {
+    codecs?: readonly Codec[];
+    limits?: Record<string, number>;
+    settings?: Record<string, string | boolean>;
+  } = {},
+): Harness {
+  const defects: unknown[] = [];
+  const nothing = (): void => undefined;
+  const context: AdapterContext = {
+    broker: fakeVerbs([codec, ...(options.codecs ?? [])]),
+    clock: systemClock,
+    random: { bytes: (target) => randomFillSync(target) },
+    log: { debug: nothing, info: nothing, warn: nothing, error: (fields) => defects.push(fields) },
+    authenticate: async () => null,
+    anonymous: (host) => ({ name: 'anonymous', host }),
+    open: () => true,
+    limits: options.limits ?? {},
+    settings: options.settings ?? {},
+  };
+  return { adapter: create(context), context, defects };
+}
+
+export function infoOf(local: { host: string; port: number }): ConnectionInfo {
+  return {
+    listener: 'rocketmq-broker',
+    remote: { host: '10.1.2.3', port: 54321 },
+    local,
+    tls: false,
+    advertised: () => local,
+  };
+}
+
+/** Two streams, each of which reads what is written to the other. */
+export function duplexPair(): [Duplex, Duplex] {
+  const make = (): Duplex => {
+    const stream: Duplex = new Duplex({
+      read: () => undefined,
+      write: (chunk, _encoding, done) => {
+        setImmediate(() => {
+          if (!other(stream).destroyed) other(stream).push(chunk);
+          done();
+        });
+      },
+      final: (done) => {
+        other(stream).push(null);
+        done();
+      },
+      destroy: (error, done) => {
+        if (!other(stream).destroyed) setImmediate(() => other(stream).destroy());
+        done(error);
+      },
+    });
+    return stream;
+  };
+  const pair: [Duplex, Duplex] = [make(), make()];
+  const other = (stream: Duplex): Duplex => (stream === pair[0] ? pair[1] : pair[0]);
+  return pair;
+}
+
+export interface Response {
+  code: number;
+  remark: string;
+  ext: Record<string, string>;
+  body: Buffer;
+  flag: number;
+  opaque: number;
+}
+
+/** A client that writes JSON or binary commands and reads what comes back. */
+export class RawClient {
+  readonly stream: Duplex;
+  readonly unasked: Response[] = [];
+  readonly #waiting = new Map<number, (response: Response) => void>();
+  #opaque = 0;
+  #buffer = Buffer.alloc(0);
+
+  constructor(adapter: Adapter) {
+    const [ours, theirs] = duplexPair();
+    this.stream = ours;
+    adapter.accept(theirs, infoOf({ host: '127.0.0.1', port: 10911 }));
+    ours.on('data', (chunk: Buffer) => this.#data(chunk));
+    ours.on('error', () => undefined);
+  }
+
+  request(
+    code: number,
+    ext: Record<string, unknown> = {},
+    body: Buffer | string = '',
+    version = 473,
+  ): Promise<Response> {
+    const opaque = ++this.#opaque;
+    this.stream.write(
+      jsonFrame({ code, extFields: ext, flag: 0, language: 'JAVA', opaque, version }, Buffer.from(body)),
+    );
+    return this.answerTo(opaque);
+  }
+
+  oneway(code: number, ext: Record<string, unknown>, body: Buffer | string = ''): void {
+    const opaque = ++this.#opaque;
+    this.stream.write(
+      jsonFrame({ code, extFields: ext, flag: 2, language: 'JAVA', opaque, version: 473 }, Buffer.from(body)),
+    );
+  }
+
+  answerTo(opaque: number): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no answer to ${opaque}`)), 5000);
+      this.#waiting.set(opaque, (response) => {
+        clearTimeout(timer);
+        resolve(response);
+      });
+    });
+  }
+
+  get closed(): Promise<void> {
+    return this.stream.destroyed ? Promise.resolve() : new Promise((resolve) => this.stream.once('close', resolve));
+  }
+
+  #data(chunk: Buffer): void {
+    this.#buffer = Buffer.concat([this.#buffer, chunk]);
+    while (this.#buffer.length >= 4 && this.#buffer.length >= 4 + this.#buffer.readInt32BE(0)) {
+      const end = 4 + this.#buffer.readInt32BE(0);
+      const response = readResponse(this.#buffer.subarray(0, end));
+      this.#buffer = this.#buffer.subarray(end);
+      const waiting = this.#waiting.get(response.opaque);
+      if ((response.flag & 1) === 0 || waiting === undefined) this.unasked.push(response);
+      else {
+        this.#waiting.delete(response.opaque);
+        waiting(response);
+      }
+    }
+  }
+}
+
+export function jsonFrame(header: object, body: Buffer): Buffer {
+  const text = Buffer.from(JSON.stringify(header));
+  const frame = Buffer.alloc(8 + text.length + body.length);
+  frame.writeInt32BE(frame.length - 4, 0);
+  frame.writeInt32BE(text.length, 4);
+  text.copy(frame, 8);
+  body.copy(frame, 8 + text.length);
+  return frame;
+}
+
+export function readResponse(frame: Buffer): Response {
+  const word = frame.readUInt32BE(4);
+  const headerEnd = 8 + (word & 0xff_ffff);
+  const body = Buffer.from(frame.subarray(headerEnd));
+  if (word >>> 24 === 0) {
+    const header = JSON.parse(frame.toString('utf8', 8, headerEnd)) as Record<string, never>;
+    return {
+      code: header['code']!,
+      remark: header['remark'] ?? '',
+      ext: header['extFields']!,
+      body,
+      flag: header['flag']!,
+      opaque: header['opaque']!,
+    };
+  }
+  const remarkEnd = 25 + frame.readInt32BE(21);
+  const ext: Record<string, string> = {};
+  for (let at = remarkEnd + 4; at < headerEnd; ) {
+    const nameEnd = at + 2 + frame.readInt16BE(at);
+    const valueEnd = nameEnd + 4 + frame.readInt32BE(nameEnd);
+    ext[frame.toString('utf8', at + 2, nameEnd)] = frame.toString('utf8', nameEnd + 4, valueEnd);
+    at = valueEnd;
+  }
+  return {
+    code: frame.readInt16BE(8),
+    remark: frame.toString('utf8', 25, remarkEnd),
+    ext,
+    body,
+    flag: frame.readInt32BE(17),
+    opaque: frame.readInt32BE(13),
+  };
+}
+
+/** A TCP listener in front of the adapter, for real clients. */
+export async function listen(adapter: Adapter, port = 0): Promise<{ port: number; close(): void; server: Server }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on('close', () => sockets.delete(socket));
+    const local = { host: '127.0.0.1', port: socket.localPort! };
+    adapter.accept(socket, {
+      ...infoOf(local),
+      remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const close = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { port: (server.address() as { port: number }).port, close, server };
+}
