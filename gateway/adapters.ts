@@ -2,7 +2,7 @@
 import type { AdapterModule } from '../adapters/adapter.ts';
 import type { AdvertisedListenerConfig, Config, ProtocolLimits } from './config/config.ts';
 
-export interface ProtocolListener {
+interface ProtocolListener {
   /** As adapters know it. */
   readonly name: string;
   /** Prefix of its keys in the configuration. */

@@ -18,10 +18,10 @@ export function bannerText(gateway: Gateway): string {
     ['authentication', authenticationText(secured, config.insecure, listeners.reachesBeyondLoopback)],
   ];
   for (const protocol of gateway.protocols) {
-    for (const { name, title, config: of, connectionLine } of protocol.listeners(config)) {
-      const address = of.enabled ? listeners.advertised(name) : null;
-      const line = address === null ? null : connectionLine(bracketed(address.host), address.port);
-      if (line !== null) lines.push([title, line]);
+    for (const listener of protocol.listeners(config)) {
+      const address = listener.config.enabled ? listeners.advertised(listener.name) : null;
+      const line = address === null ? null : listener.connectionLine(bracketed(address.host), address.port);
+      if (line !== null) lines.push([listener.title, line]);
     }
   }
   const http = listeners.advertised(HTTP);

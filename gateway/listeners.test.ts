@@ -1,27 +1,23 @@
 // Sockets: who may bind what, taken ports, limits, TLS, and what clients are told. All on loopback with real sockets.
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
-import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { ConnectionInfo } from '../adapters/adapter.ts';
 import { BindError, type ListenerSpec, Listeners, refusalOfOpenBind } from './listeners.ts';
 import { isLoopback, plainAddress } from './loopback.ts';
+import { testCertificate, testKey } from './testing/certificate.ts';
 
 const nothing = () => undefined;
 const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'rosettamq-tls-'));
 const running: Listeners[] = [];
 const accepted: { stream: Duplex; info: ConnectionInfo }[] = [];
 afterEach(() => {
   for (const listeners of running.splice(0)) listeners.close();
   for (const { stream } of accepted.splice(0)) stream.destroy();
 });
-afterAll(() => fs.rmSync(dir, { recursive: true }));
 
 function spec(changes: Partial<ListenerSpec> = {}): ListenerSpec {
   return {
@@ -46,25 +42,10 @@ function spec(changes: Partial<ListenerSpec> = {}): ListenerSpec {
 }
 
 async function bind(...specs: ListenerSpec[]): Promise<Listeners> {
-  const listeners = new Listeners({ backlogConnectionsMax: 16, tls: certificate(), log });
+  const listeners = new Listeners({ backlogConnectionsMax: 16, tls: { cert: testCertificate, key: testKey }, log });
   running.push(listeners);
   await listeners.bind(specs);
   return listeners;
-}
-
-let pair: { cert: Buffer; key: Buffer } | null = null;
-/** A certificate of our own making; null where the machine cannot make one. */
-function certificate() {
-  if (pair !== null) return pair;
-  const [key, cert] = [path.join(dir, 'key.pem'), path.join(dir, 'cert.pem')];
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  try {
-    execFileSync('openssl', [...request, '-subj', '/CN=localhost', '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  } catch {
-    return null;
-  }
-  pair = { cert: fs.readFileSync(cert), key: fs.readFileSync(key) };
-  return pair;
 }
 
 async function echoed(socket: net.Socket | tls.TLSSocket, text: string): Promise<string> {
@@ -215,12 +196,12 @@ describe('connections', () => {
   });
 });
 
-describe.skipIf(certificate() === null)('TLS', () => {
+describe('TLS', () => {
   const secure = async (listeners: Listeners) => {
     const socket = tls.connect({
       port: listeners.bound('kafka')!.port,
       host: '127.0.0.1',
-      ca: certificate()!.cert,
+      ca: testCertificate,
       servername: 'localhost',
     });
     await once(socket, 'secureConnect');

@@ -12,7 +12,7 @@ import type { FileDisk } from './system/file-disk.ts';
 import { systemRandom } from './system/random.ts';
 
 /** The namespace of protocols that know none, and of the virtual host `/`. */
-export const NAMESPACE = 'default';
+const NAMESPACE = 'default';
 
 /** The broker as the gateway runs it. */
 export interface RunningBroker extends Verbs {

@@ -7,7 +7,7 @@ export const VERSION: string = packageJson.version;
  * `starting`: recovery or binding is under way. `up`: clients are served. `stopping`: draining. `down`: the journal was
  * lost and is being opened again; every connection has been cut.
  */
-export type Phase = 'starting' | 'up' | 'stopping' | 'down';
+type Phase = 'starting' | 'up' | 'stopping' | 'down';
 
 export interface Status {
   phase: Phase;

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { originText } from '../config/config.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { type Setting, settings } from '../config/settings.ts';
+import { type Setting, type SettingValue, settings } from '../config/settings.ts';
 import { isJson, printJson } from './print.ts';
 import { addSettingOptions, configOf } from './setting-options.ts';
 import { table } from './table.ts';
@@ -24,14 +24,14 @@ export function addConfigCommand(program: Command): void {
     }));
     if (isJson(print)) printJson(rows);
     else {
-      const cells = rows.map(({ key, value, origin }) => [key, value === null ? '-' : String(value), origin]);
+      const cells = rows.map(({ key, value, origin }) => [key, value === null ? null : String(value), origin]);
       process.stdout.write(table(['KEY', 'VALUE', 'FROM'], cells));
     }
   });
 }
 
-function shownValue(setting: Setting, { config }: LoadedConfig): unknown {
+function shownValue(setting: Setting, { config }: LoadedConfig): SettingValue {
   let node: unknown = config;
   for (const name of setting.path) node = (node as Record<string, unknown>)[name];
-  return setting.isSecret && node !== null ? REDACTED : node;
+  return setting.isSecret && node !== null ? REDACTED : (node as SettingValue);
 }

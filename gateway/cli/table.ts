@@ -14,10 +14,20 @@ export function table(head: readonly string[], rows: readonly (readonly Cell[])[
   return [line(head), ...texts.map(line)].join('\n') + '\n';
 }
 
+/** Characters that steer a terminal: controls, line and paragraph ends, changes of writing direction. */
+const STEERING: readonly (readonly [from: number, to: number])[] = [
+  [0x00, 0x1f],
+  [0x7f, 0x9f],
+  [0x2028, 0x202e],
+  [0x2066, 0x2069],
+];
+
 /** Names come from clients: what would steer a terminal is shown as its escape. */
 export function printable(text: string): string {
-  return text.replaceAll(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return text.replaceAll(/[^ -~]/g, (character) => {
+    const code = character.charCodeAt(0);
+    return STEERING.some(([from, to]) => code >= from && code <= to)
+      ? `\\u${code.toString(16).padStart(4, '0')}`
+      : character;
+  });
 }

@@ -23,7 +23,7 @@ export interface ProtocolLimits {
   readonly handshakeTimeoutMs: number;
 }
 
-export interface StoreConfig {
+interface StoreConfig {
   readonly flush: 'sync' | 'async';
   readonly flushIntervalMs: number;
   readonly segmentBytes: number;
@@ -32,14 +32,14 @@ export interface StoreConfig {
   readonly hotCacheBytes: number;
 }
 
-export interface TlsConfig {
+interface TlsConfig {
   readonly certFile: string | null;
   readonly keyFile: string | null;
   readonly keyPassphrase: string | null;
   readonly versionMin: 'TLSv1.2' | 'TLSv1.3';
 }
 
-export interface RocketmqConfig extends ProtocolLimits {
+interface RocketmqConfig extends ProtocolLimits {
   readonly nameserver: AdvertisedListenerConfig;
   readonly broker: AdvertisedListenerConfig;
   readonly fast: AdvertisedListenerConfig;

@@ -4,7 +4,7 @@
 import schema from '../../specs/config/config.schema.json' with { type: 'json' };
 
 export type SettingValue = string | number | boolean | null;
-export type SettingType = 'string' | 'integer' | 'boolean';
+type SettingType = 'string' | 'integer' | 'boolean';
 
 export interface Setting {
   /** Dotted path, as in the YAML file and in messages. */

@@ -21,7 +21,7 @@ export interface SourceReading {
 const PREFIX = 'ROSETTAMQ_';
 
 /** Variables of the command line itself, read elsewhere. */
-export const OWN_VARIABLES: ReadonlySet<string> = new Set([
+const OWN_VARIABLES: ReadonlySet<string> = new Set([
   'ROSETTAMQ_CONFIG',
   'ROSETTAMQ_URL',
   'ROSETTAMQ_USER',

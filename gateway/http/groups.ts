@@ -23,7 +23,7 @@ export function groupHandlers(broker: Verbs): Record<string, Handler> {
 }
 
 /** Messages between the group's place on the queue and its end; what retention took is no longer ahead. */
-export function lagOf(broker: Verbs, group: Group, number: QueueNumber): number {
+function lagOf(broker: Verbs, group: Group, number: QueueNumber): number {
   const queue = broker.queue(number);
   const committed = broker.committed(group, number);
   if (queue === null || committed === null) return 0;

@@ -10,7 +10,7 @@ function movable(wallMs = 1_700_000_000_000) {
   return {
     now,
     clock: new BrokerClock(sources),
-    pass(ms: number) {
+    pass: (ms: number): void => {
       now.wall += ms;
       now.monotonic += ms;
     },

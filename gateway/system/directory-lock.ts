@@ -12,7 +12,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { DiskError } from '../../core/log/disk.ts';
 
 /** Names in the data directory that are not the log's. */
-export const LOCK_FILE = 'lock';
+const LOCK_FILE = 'lock';
 const OWNER_FILE = 'lock.owner';
 
 /** SQLITE_BUSY and SQLITE_LOCKED: somebody else holds it. */
