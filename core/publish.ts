@@ -15,7 +15,6 @@ import {
   SETTLE,
   writeMessagePart,
   writeQueueSet,
-  writeReference,
   writeRow,
   writeSettlement,
 } from './log/parts.ts';
@@ -31,6 +30,11 @@ const INLINE_ROWS = 64;
 /** Decoding for routing or reading stops at so many bytes. */
 export const DECODED_BYTES_MAX = 128 * 1024 * 1024;
 const FULL_POLL_MS = 250;
+
+/** What the broker does on its own behalf. */
+export const BROKER: Principal = { name: '$broker', host: '' };
+
+const NOBODY: AppendTarget = { appended: () => undefined };
 
 export type Codecs = ReadonlyMap<FormatTag, Codec>;
 
@@ -59,12 +63,13 @@ export class Publisher {
   private sliced = false;
   private readonly sets = new WeakMap<readonly string[], Map<QueueNumber, QueueSet>>();
   private readonly setWriter = new ByteWriter(256);
-  private readonly references = new ByteWriter(64);
   private readonly settlement = new ByteWriter(64);
   private readonly turns = new Map<number, number>();
   private current: Append | null = null;
   /** Settled by the entry of the next append: how a dead letter and the end of its original become one. */
-  private settles: { group: GroupId; queue: QueueNumber; offset: Offset } | null = null;
+  private settles: { group: GroupId; queue: QueueNumber; offset: Offset; count: number } | null = null;
+  private transferKeys: readonly number[] | null = null;
+  private readonly hashes: number[] = [];
   full = false;
   stopping = false;
 
@@ -79,7 +84,7 @@ export class Publisher {
   append(principal: Principal, append: Append, target: AppendTarget, token: number): number {
     this.shard.alive();
     if (this.stopping) throw new BrokerError('stopping', 'the broker is shutting down; connect again later');
-    this.hooks.authorise(principal, append.topic, append.namespace, append.exchange);
+    if (principal !== BROKER) this.hooks.authorise(principal, append.topic, append.namespace, append.exchange);
     this.rowQueues.length = 0;
     this.sliced = false;
     this.current = append;
@@ -104,30 +109,39 @@ export class Publisher {
     }
     const storeTimeMs = this.shard.log.storeTimeMs();
     if (append.notBeforeMs > storeTimeMs) {
-      this.holdBack(append, primary, storeTimeMs, target, token);
+      // Stored where nobody reads it; the due list publishes it when the time has come, and routes it then.
+      const held = this.hold.next;
+      this.rowQueues.length = 0;
+      this.sliced = false;
+      this.addRow(this.hold, 0, append.records);
+      this.write(append, null, primary.number, storeTimeMs, new HeldAnswer(target), token);
+      this.hooks.held(append.notBeforeMs, held);
       return 1;
     }
-    this.write(append, routes, storeTimeMs, target, token);
+    this.write(append, routes, -1, storeTimeMs, target, token);
     return this.rowQueues.length;
   }
 
   /**
-   * Publishes a copy and settles the original, in one entry. Returns how many queues took the copy; with 0 nothing was
-   * written and the original is as it was. The caller settles it in memory.
+   * Publishes a copy and settles the original (offsets [offset, offset + count) of that group and queue), in one entry.
+   * Returns how many queues took the copy; with 0 nothing was written and the original is as it was. The caller settles
+   * it in memory. `keys` are the hashes by which the original is found, null to take those of the append.
    */
   transfer(
-    principal: Principal,
     append: Append,
+    keys: readonly number[] | null,
     group: GroupId,
     queue: QueueNumber,
     offset: Offset,
-    target: AppendTarget,
+    count: number,
   ): number {
-    this.settles = { group, queue, offset };
+    this.settles = { group, queue, offset, count };
+    this.transferKeys = keys;
     try {
-      return this.append(principal, append, target, 0);
+      return this.append(BROKER, append, NOBODY, 0);
     } finally {
       this.settles = null;
+      this.transferKeys = null;
     }
   }
 
@@ -311,6 +325,7 @@ export class Publisher {
   private write(
     append: Append,
     routes: readonly string[] | null,
+    dueQueue: QueueNumber,
     storeTimeMs: TimeMs,
     target: AppendTarget,
     token: number,
@@ -326,10 +341,16 @@ export class Publisher {
     fields.payloadLength = append.payload.length;
     fields.priority = append.priority;
     fields.rowCount = rows;
-    fields.keyCount = append.keys === null ? 0 : append.keys.length;
+    const keys = this.keyHashes(append);
+    fields.keyCount = keys.length;
     if (append.expiryMs > 0) {
       fields.flags |= MESSAGE.expiry;
       fields.expiryMs = append.expiryMs;
+    }
+    if (dueQueue >= 0) {
+      fields.flags |= MESSAGE.due;
+      fields.dueMs = append.notBeforeMs;
+      fields.dueQueue = dueQueue;
     }
     if (append.producerId >= 0) {
       fields.flags |= MESSAGE.producer;
@@ -355,7 +376,7 @@ export class Publisher {
     }
     let parts = newSet === null ? 1 : 2;
     if (this.settles !== null) {
-      this.writeSettlement(this.settles.group, this.settles.queue, this.settles.offset, 1);
+      this.writeSettlement(this.settles.group, this.settles.queue, this.settles.offset, this.settles.count);
       size += PART_HEAD + align8(this.settlement.length);
       parts++;
     }
@@ -366,8 +387,7 @@ export class Publisher {
     if (this.settles !== null) at = this.shard.part(at, PART.settlements, this.settlement.done());
     const partOffset = at - log.at + ENTRY_HEAD;
     const end = writeMessagePart(log.bytes, at, fields);
-    const keysAt = fields.keysAt;
-    for (let k = 0; k < fields.keyCount; k++) log.bytes.writeUInt32LE(keyHash(append.keys![k]!), keysAt + k * 4);
+    for (let k = 0; k < keys.length; k++) log.bytes.writeUInt32LE(keys[k]!, fields.keysAt + k * 4);
     append.payload.copy(log.bytes, fields.payloadAt);
     for (let row = 0; row < rows; row++) {
       const queue = this.rowQueues[row]!;
@@ -394,7 +414,8 @@ export class Publisher {
     unit.tagHash = fields.tagHash;
     unit.recordTimeMs = fields.recordTimeMaxMs;
     unit.storeTimeMs = storeTimeMs;
-    unit.expiryMs = append.expiryMs;
+    // In the hold queue the unit's expiry is the time it is due.
+    unit.expiryMs = dueQueue >= 0 ? append.notBeforeMs : append.expiryMs;
     const ring = this.shard.ring(sync);
     for (let row = 0; row < rows; row++) {
       const queue = this.rowQueues[row]!;
@@ -407,8 +428,7 @@ export class Publisher {
     }
     const primary = this.rowQueues[0]!;
     const base = this.rowBase[0]!;
-    for (let k = 0; k < fields.keyCount; k++)
-      this.tables.keys.add(log.bytes.readUInt32LE(keysAt + k * 4), primary.number, base, storeTimeMs);
+    for (let k = 0; k < keys.length; k++) this.tables.keys.add(keys[k]!, primary.number, base, storeTimeMs);
     if (append.producerId >= 0) {
       this.tables.producers.apply(
         append.producerId,
@@ -425,6 +445,14 @@ export class Publisher {
     signals.counts.records += append.records;
     signals.counts.bytes += append.payload.length;
     signals.accepted?.(primary.number, base, append.records, append.payload);
+  }
+
+  private keyHashes(append: Append): readonly number[] {
+    if (this.transferKeys !== null) return this.transferKeys;
+    const hashes = this.hashes;
+    hashes.length = 0;
+    if (append.keys !== null) for (const key of append.keys) hashes.push(keyHash(key));
+    return hashes;
   }
 
   private writeSettlement(group: GroupId, queue: QueueNumber, offset: Offset, count: number): void {
@@ -453,76 +481,6 @@ export class Publisher {
       byPrimary.set(primary, set);
     }
     return set;
-  }
-
-  // ---------------------------------------------------------------- messages that are not yet due
-
-  /** Stores the message where nobody reads it; the due list shows it in its queue when the time has come. */
-  private holdBack(append: Append, destination: Queue, storeTimeMs: TimeMs, target: AppendTarget, token: number): void {
-    const { log } = this.shard;
-    const fields = this.fields;
-    fields.format = append.format;
-    fields.flags = (append.flags & 0xff) | MESSAGE.due;
-    fields.records = append.records;
-    fields.tagHash = append.tagHash;
-    fields.recordTimeMaxMs = append.recordTimeMaxMs;
-    fields.payloadLength = append.payload.length;
-    fields.priority = append.priority;
-    fields.rowCount = 1;
-    fields.keyCount = append.keys === null ? 0 : append.keys.length;
-    fields.dueMs = append.notBeforeMs;
-    fields.dueQueue = destination.number;
-    const sync = this.isSync();
-    log.begin(PART_HEAD + align8(messageBodyLength(fields.flags, 1, fields.keyCount, fields.payloadLength)));
-    const partOffset = ENTRY_HEAD;
-    const end = writeMessagePart(log.bytes, log.at, fields);
-    for (let k = 0; k < fields.keyCount; k++) log.bytes.writeUInt32LE(keyHash(append.keys![k]!), fields.keysAt + k * 4);
-    append.payload.copy(log.bytes, fields.payloadAt);
-    const base = this.hold.next;
-    writeRow(log.bytes, fields, 0, this.hold.number, base, 0, append.records);
-    const position = log.end(end, 1, storeTimeMs, sync);
-    const unit = this.tables.unit;
-    unit.base = base;
-    unit.first = 0;
-    unit.count = append.records;
-    unit.flags = append.flags & 0xff;
-    unit.position = position;
-    unit.entryLength = log.lastLength;
-    unit.partOffset = partOffset;
-    unit.format = fields.format;
-    unit.priority = fields.priority;
-    unit.tagHash = fields.tagHash;
-    unit.recordTimeMs = fields.recordTimeMaxMs;
-    unit.storeTimeMs = storeTimeMs;
-    unit.expiryMs = append.notBeforeMs;
-    this.tables.queues.append(this.hold.number, unit);
-    if (sync) this.hold.syncPending++;
-    this.shard.ring(sync).row(this.hold, base + append.records);
-    this.shard.answer(sync, new HeldAnswer(target), token, -1, -1, storeTimeMs, 1);
-    this.hooks.held(append.notBeforeMs, base);
-  }
-
-  /** Shows a held message in its queue and settles the hold, in one entry. */
-  release(holdGroup: GroupId, holdOffset: Offset, count: number, destination: Queue): void {
-    const { log } = this.shard;
-    const storeTimeMs = log.storeTimeMs();
-    const base = destination.next;
-    this.references.reset();
-    writeReference(this.references, this.hold.number, holdOffset, destination.number, base, count);
-    this.rowQueues.length = 0;
-    this.rowQueues.push(destination);
-    const sync = this.isSync();
-    this.writeSettlement(holdGroup, this.hold.number, holdOffset, count);
-    log.begin(2 * PART_HEAD + align8(this.references.length) + align8(this.settlement.length));
-    let at = this.shard.part(log.at, PART.reference, this.references.done());
-    at = this.shard.part(at, PART.settlements, this.settlement.done());
-    log.end(at, 2, storeTimeMs, sync);
-    this.tables.openLedger(holdGroup, this.hold.number, 0).skip(holdOffset, count);
-    if (!this.tables.refer(this.hold.number, holdOffset, destination.number, base, count, storeTimeMs)) return;
-    if (sync) destination.syncPending++;
-    const ring = this.shard.ring(sync);
-    ring.row(destination, base + count);
-    ring.push(log.position, null, 0, destination.number, base, storeTimeMs, 1);
   }
 }
 

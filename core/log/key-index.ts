@@ -90,6 +90,11 @@ export class KeyIndex {
     return keys;
   }
 
+  /** Keys of a sealed segment that are only in memory yet. */
+  sealedKeys(base: Position): OpenKeys {
+    return this.sealed.get(base) ?? new OpenKeys();
+  }
+
   /** The file of the segment at `base` is durable. */
   adopt(base: Position): void {
     this.sealed.set(base, null);

@@ -10,8 +10,6 @@ import { PART_HEAD } from './entry.ts';
 export const PART = {
   /** A payload, visible in the queues it names. */
   message: 1,
-  /** Units in queues that show records of a message stored earlier, named by (queue, offset). */
-  reference: 2,
   /** Settlements, returns, leases and delivered marks of any number of (group, queue). */
   settlements: 3,
   /** Offset commits. */
@@ -359,7 +357,7 @@ export function readSettlements(reader: ByteReader, each: EachSettlement): void 
   }
 }
 
-// ---------------------------------------------------------------- offset commits, starts, sets, references
+// ---------------------------------------------------------------- offset commits, starts, sets
 
 export function writeOffset(
   writer: ByteWriter,
@@ -416,38 +414,4 @@ export function readQueueSet(reader: ByteReader): { id: number; queues: Uint32Ar
   const queues = new Uint32Array(reader.varint());
   for (let n = 0; n < queues.length; n++) queues[n] = reader.varint();
   return { id, queues };
-}
-
-/** Records [first, first + count) of the message at (source, sourceOffset) appear in `queue` at `base`. */
-export function writeReference(
-  writer: ByteWriter,
-  source: QueueNumber,
-  sourceOffset: Offset,
-  queue: QueueNumber,
-  base: Offset,
-  count: number,
-): void {
-  writer.varint(source);
-  writer.varint(sourceOffset);
-  writer.varint(queue);
-  writer.varint(base);
-  writer.varint(count);
-}
-
-export type EachReference = (
-  source: QueueNumber,
-  sourceOffset: Offset,
-  queue: QueueNumber,
-  base: Offset,
-  count: number,
-) => void;
-
-export function readReferences(reader: ByteReader, each: EachReference): void {
-  while (reader.more) {
-    const source = reader.varint();
-    const sourceOffset = reader.varint();
-    const queue = reader.varint();
-    const base = reader.varint();
-    each(source, sourceOffset, queue, base, reader.varint());
-  }
 }

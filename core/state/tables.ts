@@ -3,7 +3,7 @@
  * through the same methods here, so that what a restart finds is what was there.
  */
 import { assert } from '../errors.ts';
-import { ByteReader } from '../log/bytes.ts';
+import { ByteReader, ByteWriter } from '../log/bytes.ts';
 import { eachPart, type PartView, readEntryHead } from '../log/entry.ts';
 import type { KeyIndex } from '../log/key-index.ts';
 import {
@@ -14,25 +14,15 @@ import {
   readMessagePart,
   readOffsets,
   readQueueSet,
-  readReferences,
   readRow,
   readSettlements,
   readStarts,
   SETTLE,
+  writeQueueSet,
 } from '../log/parts.ts';
 import { Queue, type QueueTable, UnitCursor } from '../log/queue.ts';
-import {
-  type UnitFields,
-  unitEntryLength,
-  unitFirst,
-  unitFlags,
-  unitFormat,
-  unitPartOffset,
-  unitPosition,
-  unitPriority,
-  unitRecordTime,
-  unitTagHash,
-} from '../log/units.ts';
+import { MemoryIndex, Run } from '../log/segment-index.ts';
+import type { UnitFields } from '../log/units.ts';
 import {
   type GroupId,
   type Offset,
@@ -43,7 +33,7 @@ import {
 } from '../types.ts';
 import type { Access } from './access.ts';
 import { Catalog } from './catalog.ts';
-import { decodeEvent, type StateEvent } from './events.ts';
+import { decodeEvent, encodeEvent, type StateEvent } from './events.ts';
 import { Ledger } from './ledger.ts';
 import { Offsets } from './offsets.ts';
 import { Producers } from './producers.ts';
@@ -54,6 +44,27 @@ export const TABLES = ['state', 'queues', 'offsets', 'ledgers', 'producers'] as 
 export type TableName = (typeof TABLES)[number];
 
 const QUEUE_LIMIT = QUEUE_NUMBER_MAX + 1;
+
+/** Collects the units of a segment of moved entries. */
+export class MovedFold {
+  readonly index: MemoryIndex;
+  private readonly runs = new Map<string, Run>();
+
+  constructor(base: Position) {
+    this.index = new MemoryIndex(base);
+  }
+
+  add(queue: QueueNumber, movedFrom: Position, unit: UnitFields): void {
+    const key = `${queue} ${movedFrom}`;
+    let run = this.runs.get(key);
+    if (run === undefined) {
+      run = new Run(this.index, queue, unit.base);
+      this.runs.set(key, run);
+      this.index.runs.push(run);
+    }
+    this.index.append(run, unit);
+  }
+}
 
 export class Tables {
   readonly catalog = new Catalog();
@@ -67,7 +78,6 @@ export class Tables {
   readonly sets = new Map<number, Uint32Array>();
   private readonly fields = emptyMessageFields();
   private readonly row: Row = { queue: 0, base: 0, first: 0, count: 0 };
-  private readonly cursor = new UnitCursor();
   readonly unit: UnitFields = {
     base: 0,
     count: 0,
@@ -116,6 +126,76 @@ export class Tables {
       const group = Math.floor(key / QUEUE_LIMIT);
       yield { group, queue: key - group * QUEUE_LIMIT, ledger };
     }
+  }
+
+  // ---------------------------------------------------------------- snapshots
+
+  /** The `state` table: events that make everything again. */
+  *writeState(): Generator<Buffer> {
+    for (const event of this.catalog.events()) yield encodeEvent(event);
+    for (const event of this.routing.events()) yield encodeEvent(event);
+    for (const event of this.access.events()) yield encodeEvent(event);
+    yield encodeEvent({ k: 'producers', next: this.producers.next });
+    // A set is read again as the part it was; it is told from an event by its first byte.
+    const writer = new ByteWriter(1024);
+    for (const [id, queues] of this.sets) {
+      writer.reset();
+      writer.u8(0);
+      writeQueueSet(writer, id, queues);
+      yield writer.done();
+    }
+  }
+
+  readState(block: Buffer): void {
+    if (block[0] === 0) {
+      const set = readQueueSet(new ByteReader(block, 1));
+      this.sets.set(set.id, set.queues);
+      return;
+    }
+    this.apply(decodeEvent(block));
+  }
+
+  *writeQueues(): Generator<Buffer> {
+    const writer = new ByteWriter(16 * 1024);
+    for (const queue of this.queues.all()) {
+      writer.varint(queue.number);
+      writer.varint(queue.start);
+      writer.varint(queue.next);
+      if (writer.length > 8192) {
+        yield writer.done();
+        writer.reset();
+      }
+    }
+    if (writer.length > 0) yield writer.done();
+  }
+
+  readQueues(block: Buffer): void {
+    const reader = new ByteReader(block);
+    while (reader.more) {
+      const queue = this.queues.get(reader.varint());
+      const start = reader.varint();
+      const next = reader.varint();
+      if (queue === undefined) continue;
+      queue.moveStart(start);
+      if (next > queue.next) queue.next = next;
+    }
+  }
+
+  *writeLedgers(): Generator<Buffer> {
+    const writer = new ByteWriter(16 * 1024);
+    for (const { group, queue, ledger } of this.allLedgers()) {
+      writer.varint(group);
+      writer.varint(queue);
+      ledger.write(writer);
+      yield writer.done();
+      writer.reset();
+    }
+  }
+
+  readLedger(reader: ByteReader): void {
+    const group = reader.varint();
+    const queue = reader.varint();
+    this.ledgers.set(group * QUEUE_LIMIT + queue, Ledger.read(reader));
   }
 
   // ---------------------------------------------------------------- state events
@@ -224,11 +304,8 @@ export class Tables {
         case PART.message:
           this.foldMessage(bytes, start, part, head.position, head.length, head.storeTimeMs, indexed, from.producers);
           return;
-        case PART.reference:
-          if (!indexed) this.foldReferences(bytes, part, head.storeTimeMs);
-          return;
         case PART.settlements:
-          if (position >= from.ledgers) this.foldSettlements(bytes, part, head.storeTimeMs);
+          if (position >= from.ledgers) this.foldSettlements(bytes, part);
           return;
         case PART.offsets:
           if (position >= from.offsets) {
@@ -288,16 +365,7 @@ export class Tables {
     }
     if (indexed) return;
     const unit = this.unit;
-    unit.flags = fields.flags & 0xff;
-    unit.position = position;
-    unit.entryLength = entryLength;
-    unit.partOffset = part.offset;
-    unit.format = fields.format;
-    unit.priority = fields.priority;
-    unit.tagHash = fields.tagHash;
-    unit.recordTimeMs = fields.recordTimeMaxMs;
-    unit.storeTimeMs = fields.flags & MESSAGE.moved ? fields.movedStoreTimeMs : storeTimeMs;
-    unit.expiryMs = fields.flags & MESSAGE.due ? fields.dueMs : fields.expiryMs;
+    this.unitOf(part, position, entryLength, storeTimeMs);
     for (let n = 0; n < fields.rowCount; n++) {
       readRow(bytes, fields, n, this.setQueue, this.row);
       unit.base = this.row.base;
@@ -309,43 +377,50 @@ export class Tables {
     }
   }
 
-  private foldReferences(bytes: Buffer, part: PartView, storeTimeMs: number): void {
-    readReferences(new ByteReader(bytes, part.start, part.end), (source, sourceOffset, queue, base, count) => {
-      this.refer(source, sourceOffset, queue, base, count, storeTimeMs);
+  /**
+   * Folds an entry of a segment of moved messages whose index file is lost: it repoints units and changes nothing else.
+   * The survivors of one segment stay one run per queue, so that runs of a queue do not overlap.
+   */
+  foldMoved(bytes: Buffer, start: number, into: MovedFold): void {
+    const head = readEntryHead(bytes, start);
+    eachPart(bytes, start, (part) => {
+      if (part.kind !== PART.message) return;
+      const fields = this.fields;
+      readMessagePart(bytes, start + part.offset, fields, this.setSize);
+      this.unitOf(part, head.position, head.length, head.storeTimeMs);
+      for (let n = 0; n < fields.rowCount; n++) {
+        readRow(bytes, fields, n, this.setQueue, this.row);
+        this.unit.base = this.row.base;
+        this.unit.first = this.row.first;
+        this.unit.count = this.row.count;
+        into.add(this.row.queue, fields.movedFrom, this.unit);
+        for (let k = 0; n === 0 && k < fields.keyCount; k++)
+          this.keys.add(
+            bytes.readUInt32LE(fields.keysAt + k * 4),
+            this.row.queue,
+            this.row.base,
+            this.unit.storeTimeMs,
+          );
+      }
     });
   }
 
-  /** Shows records of a stored message in another queue. False when the source is gone. */
-  refer(
-    source: QueueNumber,
-    sourceOffset: Offset,
-    queue: QueueNumber,
-    base: Offset,
-    count: number,
-    storeTimeMs: number,
-  ): boolean {
-    const from = this.queues.get(source);
-    const at = this.cursor;
-    if (from === undefined || !at.seek(from, sourceOffset)) return false;
-    const unit = this.unit;
-    unit.base = base;
-    unit.count = count;
-    unit.first = unitFirst(at.bytes, at.at);
-    unit.flags = unitFlags(at.bytes, at.at);
-    unit.position = unitPosition(at.bytes, at.at);
-    unit.entryLength = unitEntryLength(at.bytes, at.at);
-    unit.partOffset = unitPartOffset(at.bytes, at.at);
-    unit.format = unitFormat(at.bytes, at.at);
-    unit.priority = unitPriority(at.bytes, at.at);
-    unit.tagHash = unitTagHash(at.bytes, at.at);
-    unit.recordTimeMs = unitRecordTime(at.bytes, at.at);
-    unit.storeTimeMs = storeTimeMs;
-    unit.expiryMs = 0;
-    this.queues.append(queue, unit);
-    return true;
+  /** Everything of the unit but its place in a queue, from the part that was read into `fields`. */
+  private unitOf(part: PartView, position: Position, entryLength: number, storeTimeMs: number): void {
+    const { unit, fields } = this;
+    unit.flags = fields.flags & 0xff;
+    unit.position = position;
+    unit.entryLength = entryLength;
+    unit.partOffset = part.offset;
+    unit.format = fields.format;
+    unit.priority = fields.priority;
+    unit.tagHash = fields.tagHash;
+    unit.recordTimeMs = fields.recordTimeMaxMs;
+    unit.storeTimeMs = fields.flags & MESSAGE.moved ? fields.movedStoreTimeMs : storeTimeMs;
+    unit.expiryMs = fields.flags & MESSAGE.due ? fields.dueMs : fields.expiryMs;
   }
 
-  private foldSettlements(bytes: Buffer, part: PartView, _storeTimeMs: number): void {
+  private foldSettlements(bytes: Buffer, part: PartView): void {
     readSettlements(new ByteReader(bytes, part.start, part.end), (group, queue, kind, offset, a, b) => {
       if (kind === SETTLE.closed) {
         this.closeLedger(group, queue);

@@ -37,7 +37,7 @@ describe('seeded random numbers', () => {
 
   it('are even', () => {
     const random = new SimRandom(42);
-    const counts = new Array<number>(7).fill(0);
+    const counts = Array.from({ length: 7 }, () => 0);
     for (let i = 0; i < 70_000; i++) counts[random.int(7)]!++;
     // Standard deviation 93: within five of them.
     for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(465);

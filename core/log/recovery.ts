@@ -1,0 +1,265 @@
+/**
+ * Opens a data directory: the newest manifest that verifies, the segments, the fold of what the manifest does not hold.
+ *
+ * The rules at the first entry that does not verify: in a segment that has a successor it is damage, because a segment
+ * is synced before the next one begins. In the last segment it is damage when a later entry, or the manifest, says that
+ * this position was durable; otherwise it is a torn tail: the rest is zeroed and synced, and appends go on there.
+ * Damage is copied to `quarantine/`, reported, and passed over; it is never cut and never served.
+ */
+import { assert } from '../errors.ts';
+import { MovedFold, TABLES, type TableName, type Tables } from '../state/tables.ts';
+import type { Crc32c, Position, TimeMs } from '../types.ts';
+import { ByteReader } from './bytes.ts';
+import { type Disk, DiskError } from './disk.ts';
+import { readEntryHead } from './entry.ts';
+import { Segment } from './file-journal.ts';
+import { keyPath } from './key-index.ts';
+import { MANIFEST_DIRECTORY, type Manifest, manifestNumbers, readManifest, readTable } from './manifest.ts';
+import { findBehind, scanSegment } from './scan.ts';
+import { decodeSegmentHead, LOG_DIRECTORY, SEGMENT_HEAD, saltSeed, segmentBase } from './segment.ts';
+import { type BlockCache, FileIndex, IndexDamaged, indexPath } from './segment-index.ts';
+
+export const QUARANTINE_DIRECTORY = 'quarantine';
+
+export interface Damage {
+  from: Position;
+  to: Position;
+  file: string;
+}
+
+export interface Recovered {
+  segments: Segment[];
+  epoch: number;
+  /** Newest first; at most two. */
+  manifests: Manifest[];
+  storeTimeMs: TimeMs;
+  /** Sealed segments whose index is only in memory, in order. */
+  unindexed: Position[];
+  indexed: Position[];
+  dead: Position[];
+  damage: Damage[];
+  /** Bytes cut as torn, and entries folded: for the log line at start. */
+  tornBytes: number;
+  entries: number;
+}
+
+export interface RecoveryOptions {
+  disk: Disk;
+  crc: Crc32c;
+  cache: BlockCache;
+}
+
+const ZERO = Object.fromEntries(TABLES.map((table) => [table, 0])) as Record<TableName, Position>;
+
+export function recover(options: RecoveryOptions, tables: Tables): Recovered {
+  const damage: Damage[] = [];
+  const loaded = loadManifest(options, tables, damage);
+  const manifest = loaded.manifests[0];
+  const segments = openSegments(options, manifest, damage);
+  const from: Record<TableName, Position> = { ...ZERO };
+  if (manifest !== undefined) for (const table of TABLES) from[table] = manifest.tables[table]!.position;
+  const lowest = Math.min(...TABLES.map((table) => from[table]));
+
+  const recovered: Recovered = {
+    segments,
+    epoch: Math.max(manifest?.epoch ?? 0, ...segments.map((segment) => segment.head.epoch)),
+    manifests: loaded.manifests,
+    storeTimeMs: manifest?.storeTimeMs ?? 0,
+    unindexed: [],
+    indexed: [],
+    dead: manifest?.dead ?? [],
+    damage,
+    tornBytes: 0,
+    entries: 0,
+  };
+  const indexedBases = new Set(manifest?.indexed ?? []);
+  const deadBases = new Set(recovered.dead);
+  tables.queues.indexes.clear();
+  let epoch = 0;
+  for (let n = 0; n < segments.length; n++) {
+    const segment = segments[n]!;
+    const last = n === segments.length - 1;
+    const dead = deadBases.has(segment.base);
+    const index = dead || !indexedBases.has(segment.base) ? null : openIndex(options, segment.base);
+    const next = segments[n + 1];
+    const known = dead || index !== null;
+    if (index !== null) {
+      tables.queues.adopt(segment.base, index);
+      tables.keys.adopt(segment.base);
+      recovered.indexed.push(segment.base);
+      segment.end = index.end;
+    }
+    // What lies below every table's snapshot, in a segment whose index is known, need not be read at all.
+    if (known && (next?.base ?? segment.limit) <= lowest) {
+      if (index === null) segment.end = segment.moved ? segment.head.sealedEnd : next!.base;
+      continue;
+    }
+    const moved = segment.moved && !known ? new MovedFold(segment.base) : null;
+    if (!known && moved === null) tables.queues.roll(segment.base);
+    epoch = fold(options, tables, recovered, segment, next, from, known, moved, epoch);
+    if (moved !== null) tables.queues.adopt(segment.base, moved.index);
+    if (!known && !last) {
+      tables.keys.roll(segment.base);
+      recovered.unindexed.push(segment.base);
+    }
+  }
+  for (const queue of tables.queues.all()) queue.visible = queue.next;
+  return recovered;
+}
+
+/** Folds one segment; returns the epoch its last entry had. */
+function fold(
+  options: RecoveryOptions,
+  tables: Tables,
+  recovered: Recovered,
+  segment: Segment,
+  next: Segment | undefined,
+  from: Record<TableName, Position>,
+  indexed: boolean,
+  moved: MovedFold | null,
+  epochBefore: number,
+): number {
+  const { crc } = options;
+  let position = segment.base;
+  let durable = recovered.manifests[0]?.position ?? 0;
+  let epoch = segment.moved ? 0 : epochBefore;
+  const end = segment.moved ? segment.head.sealedEnd : (next?.base ?? -1);
+  for (;;) {
+    const scan = scanSegment(segment, position, epoch, crc, (bytes, start) => {
+      if (moved !== null) tables.foldMoved(bytes, start, moved);
+      else tables.fold(bytes, start, from, indexed);
+      const head = readEntryHead(bytes, start);
+      if (head.storeTimeMs > recovered.storeTimeMs) recovered.storeTimeMs = head.storeTimeMs;
+      if (head.epoch > recovered.epoch) recovered.epoch = head.epoch;
+      recovered.entries++;
+    });
+    position = scan.end;
+    epoch = scan.epoch;
+    if (scan.durable > durable) durable = scan.durable;
+    if (end >= 0 && position >= end) break;
+    const behind = findBehind(segment, position, crc);
+    if (behind.durable > durable) durable = behind.durable;
+    if (end < 0 && position >= durable) {
+      recovered.tornBytes += zeroTail(segment, position);
+      break;
+    }
+    // Damage: up to the next entry, else up to what is known to have been durable here.
+    const limit = end >= 0 ? end : Math.min(durable, segment.limit);
+    const to = behind.position >= 0 ? behind.position : limit;
+    recovered.damage.push(quarantine(options.disk, segment, position, to));
+    position = to;
+    if (behind.position >= 0) continue;
+    if (end < 0) recovered.tornBytes += zeroTail(segment, position);
+    break;
+  }
+  segment.end = position;
+  return segment.moved ? epochBefore : epoch;
+}
+
+// ---------------------------------------------------------------- manifest
+
+function loadManifest(options: RecoveryOptions, tables: Tables, damage: Damage[]): { manifests: Manifest[] } {
+  const { disk, crc } = options;
+  const readable: Manifest[] = [];
+  for (const number of manifestNumbers(disk)) {
+    const manifest = readManifest(disk, number, crc);
+    const verifies =
+      manifest !== null &&
+      TABLES.every(
+        (table) =>
+          manifest.tables[table] !== undefined && readTable(disk, manifest.tables[table]!, crc, () => undefined),
+      );
+    if (verifies) readable.push(manifest);
+    else damage.push({ from: 0, to: 0, file: `${MANIFEST_DIRECTORY}/${number}` });
+  }
+  const manifest = readable[0];
+  if (manifest === undefined) return { manifests: [] };
+  const load = (table: TableName, each: (block: Buffer) => void): void => {
+    const whole = readTable(disk, manifest.tables[table]!, crc, each);
+    assert(whole, 'a table that verified is read again as it was');
+  };
+  load('state', (block) => tables.readState(block));
+  load('queues', (block) => tables.readQueues(block));
+  load('offsets', (block) => tables.offsets.read(block));
+  load('producers', (block) => tables.producers.read(block));
+  load('ledgers', (block) => tables.readLedger(new ByteReader(block)));
+  return { manifests: readable };
+}
+
+function openIndex(options: RecoveryOptions, base: Position): FileIndex | null {
+  if (!options.disk.exists(keyPath(base))) return null;
+  try {
+    return new FileIndex(options.disk, indexPath(base), options.cache, options.crc);
+  } catch (error) {
+    // It is made again from the segment.
+    if (error instanceof IndexDamaged || (error instanceof DiskError && error.kind === 'missing')) return null;
+    throw error;
+  }
+}
+
+// ---------------------------------------------------------------- segments
+
+function openSegments(options: RecoveryOptions, manifest: Manifest | undefined, damage: Damage[]): Segment[] {
+  const { disk, crc } = options;
+  const segments: Segment[] = [];
+  const moved = new Set(manifest?.moved ?? []);
+  for (const name of disk.list(LOG_DIRECTORY)) {
+    const base = segmentBase(name);
+    if (base < 0) {
+      if (name.endsWith('.tmp')) disk.remove(`${LOG_DIRECTORY}/${name}`);
+      continue;
+    }
+    const path = `${LOG_DIRECTORY}/${name}`;
+    const file = disk.open(path, 'write');
+    const bytes = Buffer.alloc(SEGMENT_HEAD);
+    file.read(bytes, 0, SEGMENT_HEAD, 0);
+    const head = decodeSegmentHead(bytes, crc);
+    if (head === null || head.base !== base) {
+      // A head is durable before its file has a name, so this is damage; without the salt nothing in it can be verified.
+      file.close();
+      disk.makeDirectory(QUARANTINE_DIRECTORY);
+      disk.rename(path, `${QUARANTINE_DIRECTORY}/${name}`);
+      damage.push({ from: base, to: base, file: `${QUARANTINE_DIRECTORY}/${name}` });
+      continue;
+    }
+    // A segment of moved entries counts only when a manifest names it; its originals are still there otherwise.
+    if (head.moved && !moved.has(base)) {
+      file.close();
+      disk.remove(path);
+      continue;
+    }
+    segments.push(new Segment(head, saltSeed(head.salt, crc), file, base));
+  }
+  return segments.sort((a, b) => a.base - b.base);
+}
+
+function quarantine(disk: Disk, segment: Segment, from: Position, to: Position): Damage {
+  const name = `${QUARANTINE_DIRECTORY}/${from}-${to}.bin`;
+  disk.makeDirectory(QUARANTINE_DIRECTORY);
+  const bytes = Buffer.alloc(to - from);
+  const got = segment.file.read(bytes, 0, bytes.length, segment.offsetOf(from));
+  const file = disk.open(name, 'create');
+  file.write(bytes, 0, got, 0);
+  file.sync();
+  file.close();
+  disk.syncDirectory(QUARANTINE_DIRECTORY);
+  return { from, to, file: name };
+}
+
+const STEP = 64 * 1024;
+
+/** Zeros the rest of the last segment where it is not zero, durably. Returns how many bytes held something. */
+function zeroTail(segment: Segment, from: Position): number {
+  const bytes = Buffer.alloc(STEP);
+  const zeros = Buffer.alloc(STEP);
+  let torn = 0;
+  for (let position = from; position < segment.limit; position += STEP) {
+    const length = Math.min(STEP, segment.limit - position);
+    const got = segment.file.read(bytes, 0, length, segment.offsetOf(position));
+    if (got === length && bytes.compare(zeros, 0, length, 0, length) === 0) continue;
+    for (let n = 0; n < got; n++) if (bytes[n] !== 0) torn++;
+    segment.file.write(zeros, 0, length, segment.offsetOf(position));
+  }
+  if (torn > 0) segment.file.sync();
+  return torn;
+}

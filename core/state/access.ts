@@ -1,0 +1,203 @@
+/**
+ * Who may do what: users by their credentials, and the rules about them. A table folded from the log; every verb asks it.
+ *
+ * Invariants: while no user has a credential everything is allowed; from the first one on, a thing is allowed when some
+ * rule of its user allows it and none denies it. A user's rules go with the user, so that whoever is still connected
+ * under that name loses every right at once, and a later user of the same name inherits none. No password is kept: of
+ * one that was right, a keyed digest, for as long as the credential stands.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { BrokerError } from '../errors.ts';
+import type { AccessRule, Action, Principal, ResourceKind } from '../types.ts';
+import type { User } from '../verbs.ts';
+import type { CredentialRow, StateEvent } from './events.ts';
+import { matches, Rights } from './rights.ts';
+import {
+  SCRAM_ITERATIONS,
+  SCRAM_KIND,
+  type ScramKeys,
+  scramFromValue,
+  scramKeys,
+  scramToValue,
+  scramVerify,
+} from './scram.ts';
+
+const PASSWORD_BYTES_MAX = 1_024;
+const REMEMBERED_MAX = 4_096;
+/** Passwords that are being checked at once, beyond which further ones are refused: each takes a thread for milliseconds. */
+const CHECKS_MAX = 256;
+
+export class Access {
+  /** User → kind → credential. */
+  private readonly credentials = new Map<string, Map<string, CredentialRow>>();
+  private readonly rulesById = new Map<string, AccessRule>();
+  private readonly rulesByUser = new Map<string, Map<string, AccessRule>>();
+  /** Compiled when first asked for after a change. */
+  private readonly rights = new Map<string, Rights>();
+  private readonly cacheKey = randomBytes(32);
+  /** User → digest of the password that was right. Oldest first. */
+  private readonly remembered = new Map<string, Buffer>();
+  /** Checks under way, by digest: a storm of the same pair is one check. */
+  private readonly checks = new Map<string, Promise<boolean>>();
+  /** An unknown name is checked against this one, so that it takes as long. */
+  private readonly nobody: ScramKeys = {
+    salt: randomBytes(16),
+    iterations: SCRAM_ITERATIONS,
+    storedKey: randomBytes(32),
+    serverKey: randomBytes(32),
+  };
+
+  // ---------------------------------------------------------------- the table
+
+  get secured(): boolean {
+    return this.credentials.size > 0;
+  }
+
+  /** Replaces the user's credential of the same kind. */
+  putCredential(row: CredentialRow): void {
+    let kinds = this.credentials.get(row.user);
+    if (kinds === undefined) this.credentials.set(row.user, (kinds = new Map()));
+    kinds.set(row.kind, row);
+    this.remembered.delete(row.user);
+  }
+
+  /** With all credentials and rules. */
+  deleteUser(name: string): void {
+    this.credentials.delete(name);
+    this.remembered.delete(name);
+    for (const id of this.rulesByUser.get(name)?.keys() ?? []) this.rulesById.delete(id);
+    this.rulesByUser.delete(name);
+    this.rights.delete(name);
+  }
+
+  /** Replaces the rule of the same id. */
+  putRule(rule: AccessRule): void {
+    this.deleteRule(rule.id);
+    this.rulesById.set(rule.id, rule);
+    let rules = this.rulesByUser.get(rule.user);
+    if (rules === undefined) this.rulesByUser.set(rule.user, (rules = new Map()));
+    rules.set(rule.id, rule);
+    this.rights.delete(rule.user);
+  }
+
+  deleteRule(id: string): void {
+    const rule = this.rulesById.get(id);
+    if (rule === undefined) return;
+    this.rulesById.delete(id);
+    const rules = this.rulesByUser.get(rule.user)!;
+    rules.delete(id);
+    if (rules.size === 0) this.rulesByUser.delete(rule.user);
+    this.rights.delete(rule.user);
+  }
+
+  hasUser(name: string): boolean {
+    return this.credentials.has(name);
+  }
+
+  /** Null when the user has none of that kind. */
+  credential(user: string, kind: string): CredentialRow | null {
+    return this.credentials.get(user)?.get(kind) ?? null;
+  }
+
+  /** By name. */
+  users(): User[] {
+    return [...this.credentials.keys()].sort().map((name) => ({ name }));
+  }
+
+  /** By id. */
+  rules(): AccessRule[] {
+    return [...this.rulesById.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Everything this table holds, as events that make it again. */
+  *events(): Generator<StateEvent> {
+    for (const kinds of this.credentials.values()) for (const row of kinds.values()) yield { k: 'credential', row };
+    for (const row of this.rulesById.values()) yield { k: 'rule', row };
+  }
+
+  // ---------------------------------------------------------------- may they
+
+  allows(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): boolean {
+    if (!this.secured) return true;
+    return this.rightsOf(principal.name).allows(action, resource, namespace, name);
+  }
+
+  /** Throws access-denied, saying what was denied and how to allow it. */
+  authorise(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): void {
+    if (!this.allows(principal, action, resource, namespace, name))
+      throw this.denial(principal.name, action, resource, namespace, name);
+  }
+
+  private rightsOf(user: string): Rights {
+    const known = this.rights.get(user);
+    if (known !== undefined) return known;
+    const rules = this.rulesByUser.get(user);
+    // Nothing is kept for a name without rules: names come from outside.
+    if (rules === undefined) return NO_RIGHTS;
+    const rights = new Rights(rules.values());
+    this.rights.set(user, rights);
+    return rights;
+  }
+
+  private denial(user: string, action: Action, resource: ResourceKind, namespace: string, name: string): BrokerError {
+    const where = resource === 'cluster' || namespace === '' ? '' : ` in namespace "${namespace}"`;
+    const what = `User "${user}" may not ${action} ${resource} "${name}"${where}`;
+    for (const rule of this.rulesByUser.get(user)?.values() ?? []) {
+      if (!rule.allow && matches(rule, action, resource, namespace, name))
+        return new BrokerError(
+          'access-denied',
+          `${what}: the rule "${rule.id}" denies it. Delete or narrow that rule.`,
+        );
+    }
+    const rule = JSON.stringify({ user, allow: true, actions: [action], resource, namespace, pattern: name });
+    return new BrokerError('access-denied', `${what}: no rule allows it. To allow it, add the rule ${rule}.`);
+  }
+
+  // ---------------------------------------------------------------- are they
+
+  /** Throws argument-invalid for a password that is empty or longer than 1,024 bytes. */
+  static async makeCredential(user: string, password: string, salt: Buffer): Promise<CredentialRow> {
+    const bytes = Buffer.byteLength(password);
+    if (bytes === 0 || bytes > PASSWORD_BYTES_MAX)
+      throw new BrokerError('argument-invalid', `a password has 1 to ${PASSWORD_BYTES_MAX} bytes, this one ${bytes}`);
+    const keys = await scramKeys(password, salt, SCRAM_ITERATIONS);
+    return { user, kind: SCRAM_KIND, value: scramToValue(keys) };
+  }
+
+  /** True when the password is the user's; takes as long for a name that is unknown. Throws overloaded. */
+  async verify(name: string, password: string): Promise<boolean> {
+    const digest = createHmac('sha256', this.cacheKey).update(`${name.length}:${name}${password}`).digest();
+    const remembered = this.remembered.get(name);
+    if (remembered !== undefined && timingSafeEqual(remembered, digest)) return true;
+    const key = digest.toString('base64');
+    let check = this.checks.get(key);
+    if (check === undefined) {
+      if (this.checks.size >= CHECKS_MAX)
+        throw new BrokerError('overloaded', 'too many passwords are being checked; try again in a moment');
+      check = this.check(name, password, digest).finally(() => this.checks.delete(key));
+      this.checks.set(key, check);
+    }
+    return check;
+  }
+
+  private async check(name: string, password: string, digest: Buffer): Promise<boolean> {
+    for (;;) {
+      const row = this.credential(name, SCRAM_KIND);
+      const keys = row === null ? null : scramFromValue(row.value);
+      const isRight = await scramVerify(keys ?? this.nobody, password);
+      // A credential that changed meanwhile is another question.
+      if (this.credential(name, SCRAM_KIND) !== row) continue;
+      if (keys === null || !isRight) return false;
+      this.remember(name, digest);
+      return true;
+    }
+  }
+
+  private remember(name: string, digest: Buffer): void {
+    this.remembered.delete(name);
+    if (this.remembered.size >= REMEMBERED_MAX) this.remembered.delete(this.remembered.keys().next().value!);
+    this.remembered.set(name, digest);
+  }
+}
+
+const NO_RIGHTS = new Rights([]);
