@@ -238,7 +238,7 @@ export function due(group: GroupState, rules: Rules, nowMs: TimeMs): Effect[] {
 
 function duePreparing(group: GroupState, rules: Rules, nowMs: TimeMs, effects: Effect[]): void {
   const { initial } = group;
-  if (initial !== null && initial.grew && initial.leftMs > 0) {
+  if (initial?.grew && initial.leftMs > 0) {
     const moreMs = Math.min(rules.initialRebalanceDelayMs, initial.leftMs);
     initial.grew = false;
     initial.leftMs -= moreMs;
