@@ -23,7 +23,7 @@ export interface Protocol {
 export const protocols: readonly Protocol[] = [
   {
     name: 'rocketmq',
-    load: () => load('rocketmq'),
+    load: () => import('../adapters/rocketmq/rocketmq.ts'),
     limits: ({ rocketmq }) => limitsOf(rocketmq),
     listeners: ({ rocketmq }) => [
       {
@@ -51,7 +51,7 @@ export const protocols: readonly Protocol[] = [
   },
   {
     name: 'kafka',
-    load: () => load('kafka'),
+    load: () => import('../adapters/kafka/adapter.ts'),
     limits: ({ kafka }) => limitsOf(kafka),
     listeners: ({ kafka }) => [
       {
@@ -65,7 +65,7 @@ export const protocols: readonly Protocol[] = [
   },
   {
     name: 'amqp',
-    load: () => load('amqp'),
+    load: () => import('../adapters/amqp/adapter.ts'),
     limits: ({ amqp }) => limitsOf(amqp),
     listeners: ({ amqp }) => [
       {
@@ -81,9 +81,4 @@ export const protocols: readonly Protocol[] = [
 
 function limitsOf({ frameBytesMax, connectionsMax, handshakeTimeoutMs }: ProtocolLimits): ProtocolLimits {
   return { frameBytesMax, connectionsMax, handshakeTimeoutMs };
-}
-
-async function load(protocol: string): Promise<AdapterModule> {
-  const name = `../adapters/${protocol}/adapter.ts`;
-  return (await import(name)) as AdapterModule;
 }

@@ -183,7 +183,6 @@ export class Gateway {
       ...groupHandlers(broker),
       ...accessHandlers({
         broker,
-        authenticator,
         needsUser: () => this.#listeners.reachesBeyondLoopback && !config.insecure,
       }),
     });

@@ -3,7 +3,6 @@
 import { BrokerError } from '../../core/errors.ts';
 import type { AccessRule, Action, ResourceKind } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
-import type { Authenticator } from '../authenticate.ts';
 import type { Handler } from './operation.ts';
 
 const ACTIONS: readonly Action[] = ['publish', 'consume', 'create', 'update', 'delete', 'describe'];
@@ -17,22 +16,20 @@ interface UserCreation {
 
 export interface AccessOptions {
   readonly broker: Verbs;
-  readonly authenticator: Authenticator;
   /** True while some listener is bound to more than loopback and this was not asked for with `insecure`. */
   readonly needsUser: () => boolean;
 }
 
-export function accessHandlers({ broker, authenticator, needsUser }: AccessOptions): Record<string, Handler> {
+export function accessHandlers({ broker, needsUser }: AccessOptions): Record<string, Handler> {
   return {
     listUsers: ({ principal }) => ({ users: broker.users(principal).map(({ name }) => ({ name })) }),
     createUser: async ({ principal, body }) => {
       const { name, password, admin } = body as UserCreation;
       // The rules first: with a user and no rule, nobody could ever do anything again.
       if (admin || !broker.secured) {
-        for (const rule of everything(name, broker.namespaces())) await broker.putRule(principal, rule);
+        for (const rule of everything(name)) await broker.putRule(principal, rule);
       }
       await broker.putUser(principal, name, password);
-      authenticator.forget();
       return { name };
     },
     deleteUser: async ({ principal, params }) => {
@@ -45,7 +42,6 @@ export function accessHandlers({ broker, authenticator, needsUser }: AccessOptio
         );
       }
       await broker.deleteUser(principal, name);
-      authenticator.forget();
     },
     listRules: ({ principal }) => ({ rules: broker.rules(principal) }),
     putRule: async ({ principal, body }) => {
@@ -56,16 +52,15 @@ export function accessHandlers({ broker, authenticator, needsUser }: AccessOptio
   };
 }
 
-function everything(user: string, namespaces: readonly string[]): AccessRule[] {
-  return namespaces.flatMap((namespace) =>
-    RESOURCES.map((resource) => ({
-      id: `admin:${user}:${resource}${namespace === '' ? '' : `:${namespace}`}`,
-      user,
-      allow: true,
-      actions: ACTIONS,
-      resource,
-      namespace,
-      pattern: '*',
-    })),
-  );
+/** The namespace `*` stands for all of them; the cluster lies in none. */
+function everything(user: string): AccessRule[] {
+  return RESOURCES.map((resource) => ({
+    id: `admin:${user}:${resource}`,
+    user,
+    allow: true,
+    actions: ACTIONS,
+    resource,
+    namespace: resource === 'cluster' ? '' : '*',
+    pattern: '*',
+  }));
 }

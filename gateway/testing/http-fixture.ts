@@ -59,7 +59,7 @@ export class HttpFixture {
       ...metricsHandlers(registry),
       ...topicHandlers(broker.verbs),
       ...groupHandlers(broker.verbs),
-      ...accessHandlers({ broker: broker.verbs, authenticator, needsUser: () => this.needsUser }),
+      ...accessHandlers({ broker: broker.verbs, needsUser: () => this.needsUser }),
     });
     const accept: HttpServer['accept'] = (stream, info) => this.server.accept(stream, info);
     const names = { name: 'http', key: 'http', title: 'HTTP', advertisedHost: null, advertisedPort: null };
