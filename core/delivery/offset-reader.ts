@@ -2,7 +2,7 @@
  * Reading by offset: visible units of one queue from an offset on, as slices of the stored bytes. Also the lookups by
  * time and by key, and the decoded view of a payload for readers of another format.
  */
-import { BrokerError } from '../errors.ts';
+import { assert, BrokerError } from '../errors.ts';
 import type { ColdReader } from '../log/cold-reader.ts';
 import type { Log } from '../log/log.ts';
 import { payloadLength, payloadStart } from '../log/parts.ts';
@@ -171,6 +171,17 @@ export class OffsetReader {
     unit.priority = unitPriority(bytes, p);
     unit.position = position + part;
     return 'here';
+  }
+
+  /** The message part of a unit whose entry is in memory (fill said `here`). */
+  entryOf(at: UnitAt): { bytes: Buffer; part: number } {
+    const position = unitPosition(at.bytes, at.at);
+    const part = unitPartOffset(at.bytes, at.at);
+    const hot = this.log.hot(position);
+    if (hot !== null) return { bytes: hot.bytes, part: position - hot.position + part };
+    const found = this.cold.find(position, unitEntryLength(at.bytes, at.at));
+    assert(found, 'the entry is in memory');
+    return { bytes: this.cold.bytes, part: this.cold.at + part };
   }
 
   loadCold(at: UnitAt, done: () => void): void {

@@ -44,9 +44,19 @@ class Side {
   dueFrom = SIDE;
 }
 
-/** Side pages given back, all NONE, for whichever ledger needs one next: a queue with little in flight needs and frees one often. */
-const spares: Side[] = [];
+/**
+ * Arrays given back, all zero, for whichever ledger needs one next: a queue with one message in flight at a time needs
+ * and frees a page per message.
+ */
+const spareSides: Side[] = [];
+const spareDeliveries: Uint32Array[] = [];
+const spareTimes: Float64Array[] = [];
 const SPARES_MAX = 64;
+
+function giveSpare<T>(spares: T[], array: T | null): null {
+  if (array !== null && spares.length < SPARES_MAX) spares.push(array);
+  return null;
+}
 
 export class Ledger {
   /** Unsettled offsets below it may have been delivered before the last restart. */
@@ -315,7 +325,7 @@ export class Ledger {
   private open(offset: Offset): Side {
     let side = this.locate(offset);
     if (side === null) {
-      side = spares.pop() ?? new Side();
+      side = spareSides.pop() ?? new Side();
       this.sides.set(this.lastNumber, side);
       this.lastSide = side;
     }
@@ -341,9 +351,9 @@ export class Ledger {
       this.sides.delete(number);
       if (number === this.lastNumber) this.lastSide = null;
       side.dueFrom = SIDE;
-      side.deliveries = null;
-      side.times = null;
-      if (spares.length < SPARES_MAX) spares.push(side);
+      side.deliveries = giveSpare(spareDeliveries, side.deliveries);
+      side.times = giveSpare(spareTimes, side.times);
+      giveSpare(spareSides, side);
     }
     if (this.held === 0) {
       this.due?.clear();
@@ -510,13 +520,13 @@ function isDue(side: Side, at: number): boolean {
 }
 
 function times(side: Side): Float64Array {
-  return (side.times ??= new Float64Array(SIDE));
+  return (side.times ??= spareTimes.pop() ?? new Float64Array(SIDE));
 }
 
 function setDeliveries(side: Side, at: number, deliveries: number): void {
   if (side.deliveries === null) {
     if (deliveries === 0) return;
-    side.deliveries = new Uint32Array(SIDE);
+    side.deliveries = spareDeliveries.pop() ?? new Uint32Array(SIDE);
   }
   side.deliveries[at] = deliveries;
 }

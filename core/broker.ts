@@ -1,0 +1,668 @@
+/**
+ * The broker: opens a data directory, wires the parts, and answers the verbs. Every verb checks the right of its
+ * Principal here and hands the work to the part that owns it; nothing else happens in this file.
+ */
+import { DeadLetters } from './delivery/dead-letter.ts';
+import { Hold } from './delivery/hold.ts';
+import { Leases } from './delivery/leases.ts';
+import { OffsetReader } from './delivery/offset-reader.ts';
+import { Waiters } from './delivery/waiters.ts';
+import { BrokerError } from './errors.ts';
+import { align8 } from './log/bytes.ts';
+import { ColdReader } from './log/cold-reader.ts';
+import type { Disk } from './log/disk.ts';
+import { PART_HEAD } from './log/entry.ts';
+import { FileJournal } from './log/file-journal.ts';
+import { Jobs } from './log/jobs.ts';
+import { KeyIndex } from './log/key-index.ts';
+import { PART } from './log/parts.ts';
+import { type Queue, QueueTable } from './log/queue.ts';
+import { canonicalCodec } from './log/record.ts';
+import { recover } from './log/recovery.ts';
+import { BlockCache } from './log/segment-index.ts';
+import { Maintenance } from './maintenance.ts';
+import { type NameLimits, Names } from './names.ts';
+import { BROKER, Publisher } from './publish.ts';
+import { Shard } from './shard.ts';
+import { Signals } from './signals.ts';
+import { Access } from './state/access.ts';
+import type { GroupState } from './state/catalog.ts';
+import { Membership } from './state/membership.ts';
+import { Routing } from './state/routing.ts';
+import { Tables } from './state/tables.ts';
+import type {
+  AccessRule,
+  Action,
+  Binding,
+  Clock,
+  Codec,
+  CommittedOffset,
+  Crc32c,
+  Exchange,
+  FlushLevel,
+  FormatTag,
+  Group,
+  GroupAttributes,
+  LeaseConsumer,
+  Leased,
+  Member,
+  Message,
+  Offset,
+  Outcome,
+  Principal,
+  QueueNumber,
+  Random,
+  ReadBatch,
+  ReadLimits,
+  ReadStatus,
+  ReadUnit,
+  ResourceKind,
+  TimeMs,
+  Topic,
+  TopicChange,
+  TopicKind,
+  TopicSpec,
+  Waiter,
+} from './types.ts';
+import type {
+  Append,
+  AppendTarget,
+  CommitTarget,
+  FoundOffset,
+  LedgerState,
+  MemberSpec,
+  MembershipListener,
+  OffsetCommit,
+  ProducerIdentity,
+  QueueState,
+  User,
+  Verbs,
+} from './verbs.ts';
+
+export interface BrokerOptions {
+  disk: Disk;
+  clock: Clock;
+  random: Random;
+  crc: Crc32c;
+  codecs: readonly Codec[];
+  names: NameLimits;
+  /** How state changes (a new topic, a binding, a user) are acknowledged. */
+  stateFlush: FlushLevel;
+  segmentBytes: number;
+  reserveBytes: number;
+  ballastBytes: number;
+  hotBytes: number;
+  coldBytes: number;
+  indexCacheBytes: number;
+  flushIntervalMs: number;
+  inlineSyncMs: number;
+  retentionIntervalMs: number;
+  snapshotIntervalMs: number;
+  cleanRatio: number;
+  /** Told what the broker noticed by itself: damage at start, work that failed without harm. */
+  warn(text: string, error: unknown): void;
+}
+
+const HOLD_TOPIC = { namespace: '$system', kind: 'system', name: 'hold', queues: 1 } as const;
+const VERSION_TEXT = 'rosettamq log 1';
+
+export class Broker implements Verbs {
+  readonly signals = new Signals();
+  private readonly random: Random;
+  private readonly tables: Tables;
+  private readonly shard: Shard;
+  private readonly journal: FileJournal;
+  private readonly cold: ColdReader;
+  private readonly reader: OffsetReader;
+  private readonly publisher: Publisher;
+  private readonly leases: Leases;
+  private readonly waiters: Waiters;
+  private readonly names: Names;
+  private readonly membership: Membership;
+  private readonly maintenance: Maintenance;
+  private readonly hold: Hold;
+  /** What recovery found, for the log line at start. */
+  readonly recovery: { entries: number; tornBytes: number; damage: number };
+
+  private constructor(options: BrokerOptions) {
+    const { disk, clock, crc, random } = options;
+    this.random = random;
+    const codecs = new Map<FormatTag, Codec>([[canonicalCodec.format, canonicalCodec]]);
+    for (const codec of options.codecs) codecs.set(codec.format, codec);
+    const cache = new BlockCache(options.indexCacheBytes);
+    this.tables = new Tables(new Routing(), new Access(), new QueueTable(0), new KeyIndex(disk, crc));
+    const recovered = recover({ disk, crc, cache }, this.tables);
+    for (const damage of recovered.damage)
+      options.warn(
+        `bytes [${damage.from}, ${damage.to}) of the log did not verify and were set aside as ${damage.file}`,
+        null,
+      );
+    this.recovery = { entries: recovered.entries, tornBytes: recovered.tornBytes, damage: recovered.damage.length };
+    this.journal = new FileJournal(
+      { disk, clock, random, crc, segmentBytes: options.segmentBytes, reserveBytes: options.reserveBytes },
+      recovered.epoch + 1,
+      recovered.segments,
+    );
+    const active = this.journal.ranges()[this.journal.ranges().length - 1]!;
+    if (this.tables.queues.active.base !== active.base || !this.tables.queues.indexes.has(active.base))
+      this.tables.queues.roll(active.base);
+
+    const jobs = new Jobs(clock);
+    this.shard = new Shard(
+      {
+        journal: this.journal,
+        clock,
+        crc,
+        hotBytes: options.hotBytes,
+        flushIntervalMs: options.flushIntervalMs,
+        inlineSyncMs: options.inlineSyncMs,
+      },
+      this.tables,
+      jobs,
+      this.signals,
+      options.stateFlush,
+      recovered.storeTimeMs,
+      {
+        advanced: (queue) => this.advanced(queue),
+        rolled: (base) => this.maintenance.rolled(base),
+        lost: (error) => this.signals.journalLost?.(error),
+      },
+    );
+    this.cold = new ColdReader(this.journal, crc, options.coldBytes, {
+      damaged: (from, to) => {
+        options.warn(`bytes [${from}, ${to}) of the log did not verify; they are not served`, null);
+        this.signals.damage?.(from, to, 'log');
+      },
+    });
+    this.maintenance = new Maintenance(
+      this.shard,
+      this.journal,
+      this.cold,
+      {
+        disk,
+        crc,
+        random,
+        cache,
+        retentionIntervalMs: options.retentionIntervalMs,
+        snapshotIntervalMs: options.snapshotIntervalMs,
+        cleanRatio: options.cleanRatio,
+        ballastBytes: options.ballastBytes,
+        warn: options.warn,
+      },
+      recovered,
+    );
+    this.names = new Names(this.shard, random, options.names, (...args) => this.authorise(...args));
+    this.begin(random);
+    const hold = this.tables.catalog.topic(HOLD_TOPIC.namespace, 'system', HOLD_TOPIC.name)!;
+    const holdQueue = this.tables.queues.get(hold.queues[0]!)!;
+    this.reader = new OffsetReader(this.shard.log, this.cold, codecs, this.tables.setSize, this.signals);
+    this.publisher = new Publisher(this.shard, codecs, holdQueue, {
+      authorise: (principal, topic, namespace, exchange) =>
+        this.authorise(principal, 'publish', 'topic', namespace, topic?.name ?? exchange ?? ''),
+      held: (dueMs, offset) => this.hold.add(dueMs, offset),
+    });
+    const deadLetters = new DeadLetters(this.publisher, this.reader, codecs, () => this.shard.log.storeTimeMs());
+    this.leases = new Leases(this.shard, this.reader, this.cold, {
+      deadLetter: (line, leased, reason, attempts) => deadLetters.publish(line, leased, reason, attempts),
+    });
+    this.waiters = new Waiters(clock, (queue) => this.tables.queues.get(queue)?.visible ?? 0);
+    this.membership = new Membership(clock);
+    this.hold = new Hold(this.shard, this.reader, this.publisher, holdQueue, hold.ownGroup);
+    this.maintenance.start();
+  }
+
+  /** Takes the directory, folds the log, begins a new epoch, durably. Throws DiskError, or Error when a newer format is found. */
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options);
+    await broker.shard.settled();
+    return broker;
+  }
+
+  /** The first entries of an epoch: who owns the log now, and on a new directory what must exist. */
+  private begin(random: Random): void {
+    const { log } = this.shard;
+    // What recovery read from the page cache may not be on the disk yet, and readers will see it.
+    this.journal.sync();
+    const body = Buffer.from(VERSION_TEXT);
+    log.begin(PART_HEAD + align8(body.length));
+    log.end(this.shard.part(log.at, PART.open, body), 1, log.storeTimeMs(), true);
+    if (this.tables.catalog.clusterId === '') {
+      const id = random.bytes(Buffer.alloc(16)).toString('base64url');
+      this.shard.appendEvents([{ k: 'cluster', id }]);
+    }
+    if (this.tables.catalog.topic(HOLD_TOPIC.namespace, 'system', HOLD_TOPIC.name) === null)
+      this.names.createTopicNow({ ...HOLD_TOPIC });
+  }
+
+  /** Everything appended is durable when it resolves; nothing is accepted any more. After a lost journal it only ends. */
+  async close(): Promise<void> {
+    this.publisher.stopping = true;
+    this.maintenance.stop();
+    if (this.shard.log.lost === null) {
+      this.shard.log.syncNow();
+      this.maintenance.lastSnapshot();
+    }
+    this.journal.close();
+  }
+
+  private advanced(queue: Queue): void {
+    this.signals.committed?.(queue.number, queue.visible);
+    this.waiters.advanced(queue.number, queue.visible);
+    this.leases.advanced(queue);
+  }
+
+  get epoch(): number {
+    return this.journal.epoch;
+  }
+
+  get clusterId(): string {
+    return this.tables.catalog.clusterId;
+  }
+
+  nowMs(): TimeMs {
+    return this.shard.log.storeTimeMs();
+  }
+
+  // ---------------------------------------------------------------- names
+
+  topic(namespace: string, name: string): Topic | null {
+    return this.tables.catalog.topic(namespace, 'topic', name);
+  }
+
+  topicOfKind(namespace: string, kind: TopicKind, name: string): Topic | null {
+    const topic = this.tables.catalog.topic(namespace, kind, name);
+    return topic?.kind === kind ? topic : null;
+  }
+
+  topicByUuid(uuid: string): Topic | null {
+    return this.tables.catalog.topicByUuid(uuid);
+  }
+
+  topics(principal: Principal, namespace: string, all = false): Topic[] {
+    return this.names.topics(principal, namespace, all);
+  }
+
+  namespaces(): string[] {
+    return this.names.namespaces();
+  }
+
+  createTopic(principal: Principal, spec: TopicSpec): Promise<Topic> {
+    return this.names.createTopic(principal, spec);
+  }
+
+  alterTopic(principal: Principal, topic: Topic, change: TopicChange): Promise<Topic> {
+    return this.names.alterTopic(principal, topic, change);
+  }
+
+  async deleteTopic(principal: Principal, topic: Topic): Promise<void> {
+    await this.names.deleteTopic(principal, topic);
+    this.leases.forget((line) => line.topic.id === topic.id);
+  }
+
+  queue(number: QueueNumber): QueueState | null {
+    const queue = this.tables.queues.get(number);
+    const topic = this.tables.catalog.topicOf(number);
+    if (queue === undefined || topic === null) return null;
+    return {
+      number,
+      topic,
+      id: queue.id,
+      startOffset: queue.start,
+      endOffset: queue.visible,
+      stableOffset: queue.visible,
+    };
+  }
+
+  async moveStart(principal: Principal, number: QueueNumber, offset: Offset): Promise<Offset> {
+    const queue = this.queueOf(number);
+    const topic = this.tables.catalog.topicOf(number)!;
+    this.authorise(principal, 'delete', 'topic', topic.namespace, topic.name);
+    if (offset > queue.visible)
+      throw new BrokerError('argument-invalid', `offset ${offset} is behind the end ${queue.visible}`);
+    if (offset > queue.start) this.shard.moveStart(queue, offset);
+    await this.shard.settled();
+    return queue.start;
+  }
+
+  async purge(principal: Principal, topic: Topic): Promise<number> {
+    this.authorise(principal, 'update', 'topic', topic.namespace, topic.name);
+    const group = this.tables.catalog.groupById(topic.ownGroup);
+    if (group === null) throw new BrokerError('argument-invalid', `'${topic.name}' is not a queue`);
+    return this.leases.purge(group, this.queueOf(topic.queues[0]!));
+  }
+
+  private queueOf(number: QueueNumber): Queue {
+    const queue = this.tables.queues.get(number);
+    if (queue === undefined) throw new BrokerError('queue-not-found', `there is no queue ${number}`);
+    return queue;
+  }
+
+  // ---------------------------------------------------------------- publishing
+
+  append(principal: Principal, append: Append, target: AppendTarget, token: number): number {
+    return this.publisher.append(principal, append, target, token);
+  }
+
+  async newProducer(_principal: Principal): Promise<ProducerIdentity> {
+    const producerId = this.tables.producers.next;
+    await this.shard.change([{ k: 'producers', next: producerId + 1 }]);
+    return { producerId, producerEpoch: 0 };
+  }
+
+  // ---------------------------------------------------------------- exchanges and bindings
+
+  exchange(namespace: string, name: string): Exchange | null {
+    return this.tables.routing.exchange(namespace, name);
+  }
+
+  exchanges(principal: Principal, namespace: string): Exchange[] {
+    return this.names.exchanges(principal, namespace);
+  }
+
+  createExchange(principal: Principal, exchange: Exchange): Promise<void> {
+    return this.names.createExchange(principal, exchange);
+  }
+
+  deleteExchange(principal: Principal, namespace: string, name: string): Promise<void> {
+    return this.names.deleteExchange(principal, namespace, name);
+  }
+
+  bind(principal: Principal, binding: Binding): Promise<void> {
+    return this.names.bind(principal, binding);
+  }
+
+  unbind(principal: Principal, binding: Binding): Promise<void> {
+    return this.names.unbind(principal, binding);
+  }
+
+  bindings(_principal: Principal, namespace: string): Binding[] {
+    return [...this.tables.routing.bindings(namespace)];
+  }
+
+  // ---------------------------------------------------------------- reading by offset
+
+  read(
+    principal: Principal,
+    number: QueueNumber,
+    offset: Offset,
+    limits: ReadLimits,
+    into: ReadBatch,
+    waiter: Waiter,
+  ): ReadStatus {
+    const queue = this.queueOf(number);
+    if (this.tables.access.secured) {
+      const topic = this.tables.catalog.topicOf(number)!;
+      this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
+    }
+    return this.reader.read(queue, offset, limits, into, waiter);
+  }
+
+  wait(waiter: Waiter, queues: readonly QueueNumber[], ends: readonly Offset[], deadlineMs: TimeMs): void {
+    this.waiters.wait(waiter, queues, ends, deadlineMs);
+  }
+
+  cancelWait(waiter: Waiter): void {
+    this.waiters.cancel(waiter);
+  }
+
+  messages(unit: ReadUnit): readonly Message[] {
+    return this.reader.messages(unit);
+  }
+
+  offsetByStoreTime(queue: QueueNumber, timeMs: TimeMs): Promise<FoundOffset | null> {
+    return this.reader.offsetByStoreTime(this.queueOf(queue), timeMs);
+  }
+
+  offsetByRecordTime(queue: QueueNumber, timeMs: TimeMs): Promise<FoundOffset | null> {
+    return this.reader.offsetByRecordTime(this.queueOf(queue), timeMs);
+  }
+
+  offsetOfMaxRecordTime(queue: QueueNumber): Promise<FoundOffset | null> {
+    return this.reader.offsetOfMaxRecordTime(this.queueOf(queue));
+  }
+
+  async findByKey(
+    principal: Principal,
+    topic: Topic,
+    key: string,
+    limit: number,
+    fromMs: TimeMs,
+    toMs: TimeMs,
+  ): Promise<{ queue: QueueNumber; offset: Offset }[]> {
+    this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
+    const found: { queue: QueueNumber; offset: Offset }[] = [];
+    const damaged = (path: string): void => this.signals.damage?.(0, 0, path);
+    for (const hit of this.tables.keys.find(key, damaged)) {
+      if (found.length >= limit) break;
+      const queue = this.tables.queues.get(hit.queue);
+      if (queue === undefined || queue.topic !== topic.id || hit.offset < queue.start || hit.offset >= queue.visible)
+        continue;
+      if (hit.storeTimeMs >= fromMs && hit.storeTimeMs <= toMs) found.push({ queue: hit.queue, offset: hit.offset });
+    }
+    return found;
+  }
+
+  // ---------------------------------------------------------------- groups, offsets, members
+
+  group(namespace: string, name: string): Group | null {
+    return this.tables.catalog.group(namespace, name);
+  }
+
+  groupById(id: number): Group | null {
+    return this.tables.catalog.groupById(id);
+  }
+
+  groups(principal: Principal, namespace: string): Group[] {
+    return this.names.groups(principal, namespace);
+  }
+
+  ensureGroup(principal: Principal, namespace: string, name: string): Group {
+    return this.names.ensureGroup(principal, namespace, name);
+  }
+
+  alterGroup(principal: Principal, group: Group, attributes: Partial<GroupAttributes>): Promise<Group> {
+    return this.names.alterGroup(principal, group, attributes);
+  }
+
+  async deleteGroup(principal: Principal, group: Group): Promise<void> {
+    if (this.membership.count(group) > 0)
+      throw new BrokerError('group-not-empty', `group '${group.name}' has ${this.membership.count(group)} members`);
+    await this.names.deleteGroup(principal, group);
+    this.leases.forget((line) => line.group === group);
+    this.membership.forget(group);
+  }
+
+  commitOffsets(
+    principal: Principal,
+    group: Group,
+    offsets: readonly OffsetCommit[],
+    target: CommitTarget | null,
+    token: number,
+  ): void {
+    this.shard.alive();
+    this.authorise(principal, 'consume', 'group', group.namespace, group.name);
+    const timeMs = this.shard.log.storeTimeMs();
+    for (const commit of offsets) {
+      const queue = this.queueOf(commit.queue);
+      if (this.tables.ledger(group.id, commit.queue) !== undefined)
+        this.leases.moveFloor(group as GroupState, queue, commit.offset);
+      else this.shard.commitOffset(group.id, commit.queue, commit.offset, commit.epoch, timeMs, commit.metadata);
+    }
+    if (target !== null) this.shard.afterWrite(target, token);
+  }
+
+  committed(group: Group, queue: QueueNumber): CommittedOffset | null {
+    const ledger = this.tables.ledger(group.id, queue);
+    if (ledger === undefined) return this.tables.offsets.get(group.id, queue);
+    return { offset: ledger.floor, metadata: '', epoch: -1, committedAtMs: this.nowMs() };
+  }
+
+  committedQueues(group: Group): QueueNumber[] {
+    const queues = new Set(this.tables.offsets.queues(group.id));
+    for (const row of this.tables.allLedgers()) if (row.group === group.id) queues.add(row.queue);
+    return [...queues];
+  }
+
+  async deleteOffsets(principal: Principal, group: Group, queues: readonly QueueNumber[]): Promise<void> {
+    this.authorise(principal, 'delete', 'group', group.namespace, group.name);
+    await this.shard.change([{ k: 'offsets-gone', group: group.id, queues: [...queues] }]);
+    this.leases.forget((line) => line.group === group && queues.includes(line.queue.number));
+  }
+
+  onMembership(protocol: string, listener: MembershipListener): void {
+    this.membership.listen(protocol, listener);
+  }
+
+  putMember(principal: Principal, protocol: string, group: Group, member: MemberSpec): Member {
+    this.authorise(principal, 'consume', 'group', group.namespace, group.name);
+    if (this.membership.count(group) === 0) this.leases.convert(group as GroupState);
+    return this.membership.put(protocol, group as GroupState, member);
+  }
+
+  touchMember(group: Group, memberId: string): boolean {
+    return this.membership.touch(group, memberId);
+  }
+
+  removeMember(group: Group, memberId: string): boolean {
+    return this.membership.remove(group, memberId);
+  }
+
+  members(group: Group): Member[] {
+    return this.membership.members(group);
+  }
+
+  putGeneration(
+    principal: Principal,
+    group: Group,
+    generation: number,
+    data: Buffer | null,
+    target: CommitTarget | null,
+    token: number,
+  ): void {
+    this.shard.alive();
+    this.authorise(principal, 'consume', 'group', group.namespace, group.name);
+    this.shard.appendEvents([{ k: 'generation', group: group.id, generation, data }]);
+    if (target !== null) this.shard.afterWrite(target, token);
+  }
+
+  setGroupDue(group: Group, atMs: TimeMs): void {
+    this.membership.setDue(group as GroupState, atMs);
+  }
+
+  lockQueue(group: Group, queue: QueueNumber, owner: string, leaseMs: number): boolean {
+    return this.membership.lock(group, queue, owner, leaseMs);
+  }
+
+  unlockQueue(group: Group, queue: QueueNumber, owner: string): void {
+    this.membership.unlock(group, queue, owner);
+  }
+
+  // ---------------------------------------------------------------- reading by lease
+
+  subscribe(principal: Principal, consumer: LeaseConsumer): void {
+    const group = consumer.group as GroupState;
+    const queues = consumer.queues.map((number) => this.queueOf(number));
+    for (const queue of queues) {
+      const topic = this.tables.catalog.topicById(queue.topic)!;
+      this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
+    }
+    if (this.membership.count(group) > 0)
+      throw new BrokerError('group-in-use', `group '${group.name}' has ${group.protocol} members: stop them first`);
+    this.leases.subscribe(consumer, group, queues);
+  }
+
+  unsubscribe(consumer: LeaseConsumer, keep = false): void {
+    this.leases.unsubscribe(consumer, keep);
+  }
+
+  resume(consumer: LeaseConsumer): void {
+    this.leases.resume(consumer);
+  }
+
+  consumers(group: Group, queue: QueueNumber): number {
+    return this.leases.consumerCount(group as GroupState, queue);
+  }
+
+  leaseOne(
+    principal: Principal,
+    group: Group,
+    number: QueueNumber,
+    holder: object,
+    leaseMs: number,
+    take: (leased: Leased) => void,
+  ): boolean {
+    this.shard.alive();
+    const queue = this.queueOf(number);
+    const topic = this.tables.catalog.topicById(queue.topic)!;
+    this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
+    return this.leases.leaseOne(group as GroupState, queue, holder, leaseMs, take);
+  }
+
+  release(holder: object): void {
+    this.leases.release(holder);
+  }
+
+  settle(group: Group, queue: QueueNumber, offset: Offset, outcome: Outcome, delayMs = 0): boolean {
+    return this.leases.settle(group as GroupState, queue, offset, outcome, delayMs);
+  }
+
+  ledger(group: Group, queue: QueueNumber): LedgerState {
+    return this.leases.state(group as GroupState, this.queueOf(queue));
+  }
+
+  // ---------------------------------------------------------------- access
+
+  get secured(): boolean {
+    return this.tables.access.secured;
+  }
+
+  users(principal: Principal): User[] {
+    this.authorise(principal, 'describe', 'cluster', '', '');
+    return this.tables.access.users();
+  }
+
+  async putUser(principal: Principal, name: string, password: string): Promise<void> {
+    this.authorise(principal, 'update', 'cluster', '', '');
+    const row = await Access.makeCredential(name, password, this.salt());
+    await this.shard.change([{ k: 'credential', row }]);
+  }
+
+  private salt(): Buffer {
+    return this.random.bytes(Buffer.alloc(16));
+  }
+
+  async deleteUser(principal: Principal, name: string): Promise<void> {
+    this.authorise(principal, 'update', 'cluster', '', '');
+    await this.shard.change([{ k: 'user-gone', name }]);
+  }
+
+  async authenticate(name: string, password: string, host: string): Promise<Principal | null> {
+    return (await this.tables.access.verify(name, password)) ? { name, host } : null;
+  }
+
+  async putRule(principal: Principal, rule: AccessRule): Promise<void> {
+    this.authorise(principal, 'update', 'cluster', '', '');
+    await this.shard.change([{ k: 'rule', row: rule }]);
+  }
+
+  async deleteRule(principal: Principal, id: string): Promise<void> {
+    this.authorise(principal, 'update', 'cluster', '', '');
+    await this.shard.change([{ k: 'rule-gone', id }]);
+  }
+
+  rules(principal: Principal): AccessRule[] {
+    this.authorise(principal, 'describe', 'cluster', '', '');
+    return this.tables.access.rules();
+  }
+
+  authorise(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): void {
+    if (principal === BROKER || !this.tables.access.secured) return;
+    this.tables.access.authorise(principal, action, resource, namespace, name);
+  }
+
+  // ---------------------------------------------------------------- pressure
+
+  get storageFull(): boolean {
+    return this.publisher.full;
+  }
+}
