@@ -23,7 +23,7 @@ const text = fc.string({
 });
 const header: fc.Arbitrary<Header> = fc.record(
   { name: text, value: fc.option(blob), type: text },
-  { requiredKeys: ['name', 'value'] },
+  { requiredKeys: ['name', 'value'], noNullPrototype: true },
 );
 const number = fc.oneof(
   fc.maxSafeInteger(),
@@ -50,7 +50,7 @@ const message: fc.Arbitrary<Message> = fc.record(
     userId: text,
     appId: text,
   },
-  { requiredKeys: ['body', 'key', 'tag', 'headers', 'timestampMs'] },
+  { requiredKeys: ['body', 'key', 'tag', 'headers', 'timestampMs'], noNullPrototype: true },
 );
 
 describe('a canonical record', () => {

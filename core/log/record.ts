@@ -220,7 +220,9 @@ class Cursor {
     for (let worth = scale; worth <= Number.MAX_SAFE_INTEGER; worth *= 0x80) {
       const byte = this.u8();
       sum += (byte & 0x7f) * worth;
-      if (byte < 0x80 && sum <= Number.MAX_SAFE_INTEGER) return sum;
+      if (byte >= 0x80) continue;
+      if (sum > Number.MAX_SAFE_INTEGER) break;
+      return sum;
     }
     throw corrupt('a number is too large');
   }
