@@ -25,6 +25,7 @@ export interface BrokerParts {
   readonly disk: FileDisk;
   readonly clock: BrokerClock;
   readonly codecs: readonly Codec[];
+  readonly log: PinoLogger;
 }
 
 export type OpenBroker = (parts: BrokerParts) => Promise<RunningBroker>;
@@ -52,7 +53,7 @@ export interface ServingParts {
 export async function openServing(parts: ServingParts): Promise<Serving> {
   const { config, disk, clock, protocols } = parts;
   const codecs = protocols.map(([, module]) => module.codec);
-  const broker = await parts.openBroker({ config, disk, clock, codecs });
+  const broker = await parts.openBroker({ config, disk, clock, codecs, log: parts.log });
   const authenticator = new Authenticator(broker, clock);
   const adapters = new Map(
     protocols.map(([protocol, module]) => [

@@ -30,6 +30,16 @@ interface StoreConfig {
   readonly reserveBytes: number;
   readonly retentionCheckIntervalMs: number;
   readonly hotCacheBytes: number;
+  readonly coldCacheBytes: number;
+  readonly indexCacheBytes: number;
+  readonly ballastBytes: number;
+  readonly snapshotIntervalMs: number;
+  readonly retentionTimeMs: number;
+  readonly retentionBytes: number;
+  readonly messageBytesMax: number;
+  readonly topicsMax: number;
+  readonly groupsMax: number;
+  readonly queuesPerTopicMax: number;
 }
 
 interface TlsConfig {
