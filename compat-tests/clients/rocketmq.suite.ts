@@ -181,7 +181,7 @@ test('java: after the last attempt a message is in the dead-letter topic of its 
   const { consumer } = await here.call('java', 'rocketmq.subscribe', { group, topic, maxAttempts: 1, retryLevel: 1 });
   await here.call('java', 'rocketmq.publish', { topic, messages: [message({ key: 'k', body: 'poison' })] });
   for (let i = 0; i < 2; i++) {
-    const { messages } = await here.call('java', 'rocketmq.take', { consumer, count: 1, waitMs: 20_000 });
+    const { messages } = await here.call('java', 'rocketmq.take', { consumer, count: 1, waitMs: 45_000 });
     await here.call('java', 'rocketmq.settle', { consumer, handles: messages.map((one) => one.handle), how: 'retry' });
   }
   // The topic comes into being with its first message, and clients hear of it a little later.

@@ -6,6 +6,7 @@
 //   createTopic {topic, queues}                          declare {exchanges, queues, bindings}          (amqp)
 //   publish {topic | exchange, messages, …}              -> {results: [{queue, offset} | {confirmed, returned?} | {error}]}
 //   read {topic, queue?, from?, count, waitMs}           -> {messages}            by offset, without a group
+//   (Java's kafka.read also takes bodyBytesMax: longer bodies are shown cut)
 //   offsets {topic, queue}                               -> {first, next}
 //   subscribe {group, topic | queue, from, tags?, …}     -> {consumer}
 //   take {consumer, count, waitMs}                       -> {messages}            waits until count are there or time is over

@@ -13,6 +13,8 @@ import { assertFaultless, Clients, Load, QUEUES, readAll } from './load.ts';
 const CYCLES = process.env.COMPAT_LONG ? 1_000 : 20;
 /** After so many cycles the load moves to a new topic, so that reading it whole stays affordable. */
 const CYCLES_PER_TOPIC = 10;
+/** Older ones are deleted, so that a long run does not need a large disk. */
+const TOPICS_KEPT = 5;
 const LOAD_MS = [150, 1_200] as const;
 const AFTER_MS = 300;
 
@@ -39,6 +41,7 @@ test(`${CYCLES} times kill -9 under mixed load`, async (t) => {
       const load = new Load(clients, fresh('load'), random);
       await product.createTopic(load.topic, QUEUES);
       loads.push(load);
+      if (loads.length > TOPICS_KEPT) await product.deleteTopic(loads.shift()!.topic);
     }
     const load = loads.at(-1)!;
     load.start();

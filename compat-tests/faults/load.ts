@@ -23,6 +23,9 @@ const WRITERS: readonly Writer[] = [
 export const QUEUES = 3;
 const PADDING_BYTES_MAX = 3_000;
 const PAUSE_AFTER_FAILURE_MS = 50;
+/** Between two chunks of a writer: what is written must be read whole and judged after every fault. */
+const PAUSE_MS = 10;
+const VALUE_BYTES_MAX = 40;
 
 /** Client processes for load and for reading; they live as long as a suite, over all restarts of the broker. */
 export class Clients {
@@ -96,6 +99,7 @@ export class Load {
         producer = `${this.topic}-${this.#next}`;
         await sleep(PAUSE_AFTER_FAILURE_MS);
       }
+      await sleep(PAUSE_MS);
     }
   }
 
@@ -146,7 +150,14 @@ export async function readAll(reader: Driver, topic: string): Promise<Read[]> {
     const { first, next } = await reader.call('kafka.offsets', { topic, queue });
     assert.equal(first, 0, `queue ${queue} begins at 0`);
     if (next === 0) continue;
-    const { messages } = await reader.call('kafka.read', { topic, queue, from: 0, count: next, waitMs: 30_000 });
+    const { messages } = await reader.call('kafka.read', {
+      topic,
+      queue,
+      from: 0,
+      count: next,
+      bodyBytesMax: VALUE_BYTES_MAX,
+      waitMs: 30_000,
+    });
     assert.equal(messages.length, next, `queue ${queue} can be read to its end`);
     for (const one of messages)
       reads.push({ value: text(one.body)!.split('|')[0]!, queue: one.queue!, offset: one.offset! });

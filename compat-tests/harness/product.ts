@@ -98,6 +98,10 @@ export class Product implements Target {
     await this.admin('POST', '/topics', { name, queues });
   }
 
+  async deleteTopic(name: string): Promise<void> {
+    await this.admin('DELETE', `/topics/${encodeURIComponent(name)}`);
+  }
+
   /** A request to the admin API; fails on anything but 2xx with what the API said. */
   async admin(method: string, path: string, body?: object): Promise<unknown> {
     const response = await fetch(`${this.http}/api/v1${path}`, {

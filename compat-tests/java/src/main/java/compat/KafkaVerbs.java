@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -136,6 +137,7 @@ final class KafkaVerbs {
     private JsonObject read(JsonObject command) {
         String topic = command.get("topic").getAsString();
         int count = Wire.number(command, "count", Integer.MAX_VALUE);
+        int bodyBytesMax = Wire.number(command, "bodyBytesMax", Integer.MAX_VALUE);
         long deadline = System.nanoTime() + Wire.number(command, "waitMs", 10_000) * 1_000_000L;
         Map<String, Object> config = new HashMap<>();
         config.put("isolation.level", Wire.text(command, "isolation", "read_uncommitted"));
@@ -148,21 +150,22 @@ final class KafkaVerbs {
             JsonArray messages = new JsonArray();
             while (messages.size() < count && System.nanoTime() < deadline) {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
-                    if (messages.size() < count) messages.add(message(record));
+                    if (messages.size() < count) messages.add(message(record, bodyBytesMax));
                 }
             }
             return Wire.of("messages", messages);
         }
     }
 
-    private static JsonObject message(ConsumerRecord<byte[], byte[]> record) {
+    private static JsonObject message(ConsumerRecord<byte[], byte[]> record, int bodyBytesMax) {
         JsonObject message = new JsonObject();
         message.addProperty("topic", record.topic());
         message.addProperty("queue", record.partition());
         message.addProperty("offset", record.offset());
         message.addProperty("timestamp", record.timestamp());
         message.add("key", Wire.base64(record.key()));
-        message.add("body", Wire.base64(record.value()));
+        byte[] body = record.value();
+        message.add("body", Wire.base64(body != null && body.length > bodyBytesMax ? Arrays.copyOf(body, bodyBytesMax) : body));
         JsonObject headers = new JsonObject();
         message.add("tag", JsonNull.INSTANCE);
         for (Header header : record.headers()) {
@@ -220,7 +223,7 @@ final class KafkaVerbs {
             while (true) {
                 while (messages.size() < count && !subscription.ready.isEmpty()) messages.add(subscription.ready.poll());
                 if (messages.size() >= count || System.nanoTime() >= deadline) break;
-                for (ConsumerRecord<byte[], byte[]> record : subscription.consumer.poll(Duration.ofMillis(100))) subscription.ready.add(message(record));
+                for (ConsumerRecord<byte[], byte[]> record : subscription.consumer.poll(Duration.ofMillis(100))) subscription.ready.add(message(record, Integer.MAX_VALUE));
             }
             JsonObject reply = Wire.of("messages", messages);
             JsonArray owned = new JsonArray();
