@@ -97,7 +97,7 @@ export class Connection implements AppendTarget, CommitTarget {
     stream.on('data', (chunk: Buffer) => this.#data(chunk));
     stream.on('error', (error) => node.context.log.debug({ error, remote: info.remote }, 'connection failed'));
     stream.on('close', () => this.#closed());
-    stream.on('end', () => this.#outbox.flush());
+    stream.on('end', () => this.end());
     this.#arm(node.context.limits['handshakeTimeoutMs'] ?? HANDSHAKE_MS);
   }
 
