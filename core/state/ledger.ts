@@ -143,7 +143,7 @@ export class Ledger {
     const side = this.locate(offset);
     const at = this.at;
     if (side === null || side.states[at]! < NOBODY) return false;
-    this.let(side, at, offset);
+    this.untie(side, at, offset);
     this.settled.add(offset);
     return true;
   }
@@ -338,7 +338,7 @@ export class Ledger {
   }
 
   /** Forgets what was held; the offset is about to be settled. */
-  private let(side: Side, at: number, offset: Offset): void {
+  private untie(side: Side, at: number, offset: Offset): void {
     if (side.states[at]! >= NOBODY) this.leased--;
     else this.undue(side, at);
     side.states[at] = NONE;
@@ -377,7 +377,7 @@ export class Ledger {
     const end = Math.min(to - start, SIDE);
     // The page may go back to the spares with its last one.
     for (let at = Math.max(from - start, 0); at < end && side.used > 0; at++)
-      if (side.states[at] !== NONE) this.let(side, at, start + at);
+      if (side.states[at] !== NONE) this.untie(side, at, start + at);
   }
 
   /** Offsets of this kind, in order. */
