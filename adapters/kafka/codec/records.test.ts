@@ -10,6 +10,7 @@ import { BrokerError } from '../../../core/errors.ts';
 import type { Message } from '../../../core/types.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { Writer } from '../../wire/writer.ts';
+import { GOLDEN_BATCHES } from '../testing/golden-batches.ts';
 import { AT, BATCH_HEAD_BYTES, BatchHead, CODEC, setLogAppendTime, stamp } from './batch.ts';
 import { crc32c } from './crc32c.ts';
 import { decodeBatch, encodeBatch, varintBytes } from './records.ts';
@@ -265,6 +266,36 @@ describe('record batches', () => {
         expect(varintBytes(value)).toBe(writer.length);
       }),
     );
+  });
+});
+
+describe('batches of real producers', () => {
+  const text = (bytes: Buffer | null): string | null => bytes?.toString() ?? null;
+
+  it.each(Object.entries(GOLDEN_BATCHES))('reads %s', (name, hex) => {
+    const batch = Buffer.from(hex, 'hex');
+    stamp(batch, 0, 0);
+    expect(new BatchHead().check(batch, 0, batch.length, 9)).toBeNull();
+    const messages = decodeBatch(batch, 1 << 20);
+    const rows = messages.map(({ key, body, headers }) => [
+      text(key),
+      text(body),
+      ...headers.map((header) => `${header.name}=${text(header.value)}`),
+    ]);
+    const value = (i: number): string => `value value value value ${i}`;
+    if (name.startsWith('java')) {
+      expect(rows).toEqual([
+        ['key-0', value(0), 'h=x0', 'n=null'],
+        [null, value(1), 'h=x1', 'n=null'],
+        ['key-2', null, 'h=x2', 'n=null'],
+      ]);
+      expect(messages.map(({ timestampMs }) => timestampMs - 1_700_000_000_000)).toEqual([0, 1, 2]);
+    } else {
+      expect(rows).toEqual([0, 1, 2].map((i) => [`k${i}`, value(i), 'h=x']));
+    }
+    // A stored batch that was not compressed is what we would write of its messages, but for who produced it.
+    if (name === 'java-none')
+      expect(reencode(messages).subarray(BATCH_HEAD_BYTES)).toEqual(batch.subarray(BATCH_HEAD_BYTES));
   });
 });
 
