@@ -43,7 +43,7 @@ export async function openBroker({ config, disk, clock, codecs, log }: BrokerPar
     retentionIntervalMs: store.retentionCheckIntervalMs,
     snapshotIntervalMs: store.snapshotIntervalMs,
     cleanRatio: CLEAN_RATIO,
-    warn: (text, error) => log.warn({ error }, text),
+    warn: (text, error) => log.warn(error === null ? {} : { err: error }, text),
   });
   const { entries, tornBytes, damage } = broker.recovery;
   log.info({ entries, tornBytes, damage, epoch: broker.epoch }, 'the log was folded');

@@ -48,10 +48,20 @@ const DEFAULTS: Config = {
   store: {
     flush: 'sync',
     flushIntervalMs: 200,
-    segmentBytes: 256 * 1024 * 1024,
-    reserveBytes: 64 * 1024 * 1024,
+    segmentBytes: 128 * 1024 * 1024,
+    reserveBytes: 8 * 1024 * 1024,
     retentionCheckIntervalMs: 10_000,
-    hotCacheBytes: 128 * 1024 * 1024,
+    hotCacheBytes: 64 * 1024 * 1024,
+    coldCacheBytes: 32 * 1024 * 1024,
+    indexCacheBytes: 32 * 1024 * 1024,
+    ballastBytes: 16 * 1024 * 1024,
+    snapshotIntervalMs: 60_000,
+    retentionTimeMs: 72 * 3_600_000,
+    retentionBytes: -1,
+    messageBytesMax: 16 * 1024 * 1024,
+    topicsMax: 100_000,
+    groupsMax: 100_000,
+    queuesPerTopicMax: 10_000,
   },
   tls: { certFile: null, keyFile: null, keyPassphrase: null, versionMin: 'TLSv1.2' },
   rocketmq: {
@@ -205,6 +215,7 @@ describe('what is wrong is said with its place', () => {
       'kafka.tls: "required" (test.yaml:1) needs tls.certFile, which is not set',
     ]);
     expect(problems('store: { segmentBytes: 16777216, reserveBytes: 4194305 }')[0]).toContain('more than a quarter');
+    expect(load('store: { segmentBytes: 16777216 }').config.store.segmentBytes).toBe(16777216);
     expect(problems('amqp: { advertisedHost: 0.0.0.0 }')[0]).toContain('no address that a client can connect to');
   });
 
@@ -241,7 +252,7 @@ describe('names', () => {
       expect(setting.minimum, setting.key).not.toBeNull();
       expect(setting.maximum, setting.key).not.toBeNull();
       expect(setting.key, 'a unit or a plain count in the name').toMatch(
-        /(Bytes|BytesMax|Ms|connectionsMax|ConnectionsMax|[pP]ort)$/,
+        /(Bytes|BytesMax|Ms|[cC]onnectionsMax|topicsMax|queuesPerTopicMax|groupsMax|[pP]ort)$/,
       );
     }
   });

@@ -126,8 +126,8 @@ function contradictions(config: Config, values: ReadonlyMap<string, Given>): str
   const problems: string[] = [];
   const origin = (key: string): string => originText(values.get(key)!.origin);
   const { segmentBytes, reserveBytes } = config.store;
-  if (reserveBytes * 4 > segmentBytes) {
-    // The reserve lies in segments written ahead, beside what they take meanwhile.
+  if (reserveBytes * 4 > segmentBytes && values.get('store.reserveBytes')!.origin.kind !== 'default') {
+    // The reserve lies in segments written ahead, beside what they take meanwhile; the default gives way by itself.
     problems.push(
       `store.reserveBytes: ${reserveBytes} (${origin('store.reserveBytes')}) is more than a quarter of store.segmentBytes, ${segmentBytes} (${origin('store.segmentBytes')})`,
     );
