@@ -258,6 +258,18 @@ describe('rules', () => {
     );
   });
 
+  it('find the prefix of a name among others that begin alike', () => {
+    const name = fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 4 });
+    fc.assert(
+      fc.property(fc.array(name), fc.array(name), (prefixes, names) => {
+        const access = secured(...prefixes.map((prefix) => rule({ id: prefix, pattern: `${prefix}*` })));
+        for (const one of names)
+          expect(access.allows(as('u'), 'publish', 'topic', '', one)).toBe(prefixes.some((p) => one.startsWith(p)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('match exact names and prefixes, in their namespace or in all', () => {
     const question = ['publish', 'topic', 'n', 'orders.eu'] as const;
     const cases: [Partial<AccessRule>, boolean][] = [

@@ -143,6 +143,21 @@ describe('a power cut', () => {
     expect([...seen].sort()).toEqual(['...', '..B', 'A..', 'A.B', 'AC.', 'ACB']);
   });
 
+  it('may leave any version of a sector that was written over and over', () => {
+    const disk = new SimDisk();
+    const file = stored(disk, 'f', '0');
+    for (let n = 1; n <= 8; n++) put(file, String(n));
+    const counts = new Map<string, number>();
+    for (let seed = 0; seed < 400; seed++) {
+      const content = text(disk.crash(new SimRandom(seed)), 'f')!;
+      counts.set(content, (counts.get(content) ?? 0) + 1);
+    }
+    expect([...counts.keys()].sort().join('')).toBe('012345678');
+    // Nothing lost and everything lost are common.
+    expect(counts.get('0')).toBeGreaterThan(50);
+    expect(counts.get('8')).toBeGreaterThan(50);
+  });
+
   it('may leave a size that no bytes follow', () => {
     const disk = new SimDisk();
     const file = stored(disk, 'f', 'x');
@@ -216,6 +231,20 @@ describe('a power cut', () => {
     expect([...outcomes(disk, (left) => left.paths().join())].sort()).toEqual(['a/f', 'b/f']);
     disk.syncDirectory('b');
     expect([...outcomes(disk, (left) => left.paths().join())]).toEqual(['b/f']);
+  });
+
+  it('loses what came after a lost rename in either directory, and shows no file twice', () => {
+    const disk = new SimDisk();
+    disk.makeDirectory('a');
+    disk.makeDirectory('b');
+    disk.syncDirectory('');
+    disk.open('a/f', 'create');
+    disk.rename('a/f', 'b/f');
+    disk.open('a/g', 'create');
+    const look = (left: SimDisk): string => left.paths().join(' ');
+    expect([...outcomes(disk, look)].sort()).toEqual(['', 'a/f', 'a/g b/f', 'b/f']);
+    disk.syncDirectory('b');
+    expect([...outcomes(disk, look)].sort()).toEqual(['a/g b/f', 'b/f']);
   });
 
   it('never invents bytes: each sector shows one of its versions since the last sync, none older', () => {
