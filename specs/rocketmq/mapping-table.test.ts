@@ -1,0 +1,7 @@
+import { expect, it } from 'vitest';
+import { readPage, withTable } from './mapping-table.ts';
+
+it('the table in MAPPING.md is the one that the rows make (node specs/rocketmq/mapping-table.ts)', () => {
+  const page = readPage();
+  expect(page).toBe(withTable(page));
+});
