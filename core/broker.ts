@@ -99,6 +99,8 @@ export interface BrokerOptions {
   retentionIntervalMs: number;
   snapshotIntervalMs: number;
   cleanRatio: number;
+  /** Steps of background work per turn instead of a time, where a run must be the same each time; 0: by time. */
+  jobSteps: number;
   /** Told what the broker noticed by itself: damage at start, work that failed without harm. */
   warn(text: string, error: unknown): void;
 }
@@ -147,7 +149,7 @@ export class Broker implements Verbs {
     if (this.tables.queues.active.base !== active.base || !this.tables.queues.indexes.has(active.base))
       this.tables.queues.roll(active.base);
 
-    const jobs = new Jobs(clock);
+    const jobs = new Jobs(clock, options.jobSteps);
     this.shard = new Shard(
       {
         journal: this.journal,

@@ -53,3 +53,10 @@ export interface Disk {
   /** Bytes an unprivileged writer may still take. */
   freeBytes(): number;
 }
+
+/** A directory that is still there after a power cut: its name is durable once its parent is synced. */
+export function makeDurableDirectory(disk: Disk, path: string): void {
+  if (disk.exists(path)) return;
+  disk.makeDirectory(path);
+  disk.syncDirectory('.');
+}

@@ -8,7 +8,7 @@
  */
 import { assert } from '../errors.ts';
 import type { Clock, Crc32c, Position, Random } from '../types.ts';
-import { type Disk, DiskError, type DiskFile } from './disk.ts';
+import { type Disk, DiskError, type DiskFile, makeDurableDirectory } from './disk.ts';
 import { type Journal, JournalError, type Range } from './journal.ts';
 import {
   encodeSegmentHead,
@@ -81,7 +81,7 @@ export class FileJournal implements Journal {
     this.segments = segments;
     const last = segments[segments.length - 1];
     if (last === undefined || last.moved) {
-      options.disk.makeDirectory(LOG_DIRECTORY);
+      makeDurableDirectory(options.disk, LOG_DIRECTORY);
       this.active = this.begin(last === undefined ? 0 : last.limit);
     } else {
       this.active = last;

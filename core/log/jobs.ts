@@ -12,12 +12,15 @@ const PAUSE_MS = 1;
 
 export class Jobs {
   private readonly clock: Clock;
+  private readonly stepsMax: number;
   private readonly queue: { job: Job; done: (error: unknown) => void }[] = [];
   private running = false;
   private stopped = false;
 
-  constructor(clock: Clock) {
+  /** `stepsMax`: go on for so many steps instead of so many milliseconds, where a run must be the same each time. */
+  constructor(clock: Clock, stepsMax = 0) {
     this.clock = clock;
+    this.stepsMax = stepsMax;
   }
 
   get idle(): boolean {
@@ -42,6 +45,7 @@ export class Jobs {
   private readonly slice = (): void => {
     if (this.stopped) return;
     const started = performance.now();
+    let steps = 0;
     while (this.queue.length > 0) {
       const { job, done } = this.queue[0]!;
       let step: IteratorResult<DiskFile | undefined, void>;
@@ -64,7 +68,8 @@ export class Jobs {
         });
         return;
       }
-      if (performance.now() - started > SLICE_MS) {
+      steps++;
+      if (this.stepsMax > 0 ? steps >= this.stepsMax : performance.now() - started > SLICE_MS) {
         this.clock.setTimer(PAUSE_MS, this.slice);
         return;
       }

@@ -10,7 +10,7 @@ import { assert } from '../errors.ts';
 import { MovedFold, TABLES, type TableName, type Tables } from '../state/tables.ts';
 import type { Crc32c, Position, TimeMs } from '../types.ts';
 import { ByteReader } from './bytes.ts';
-import { type Disk, DiskError } from './disk.ts';
+import { type Disk, DiskError, makeDurableDirectory } from './disk.ts';
 import { readEntryHead } from './entry.ts';
 import { Segment } from './file-journal.ts';
 import { keyPath } from './key-index.ts';
@@ -217,7 +217,7 @@ function openSegments(options: RecoveryOptions, manifest: Manifest | undefined, 
     if (head === null || head.base !== base) {
       // A head is durable before its file has a name, so this is damage; without the salt nothing in it can be verified.
       file.close();
-      disk.makeDirectory(QUARANTINE_DIRECTORY);
+      makeDurableDirectory(disk, QUARANTINE_DIRECTORY);
       disk.rename(path, `${QUARANTINE_DIRECTORY}/${name}`);
       damage.push({ from: base, to: base, file: `${QUARANTINE_DIRECTORY}/${name}` });
       continue;
@@ -235,7 +235,7 @@ function openSegments(options: RecoveryOptions, manifest: Manifest | undefined, 
 
 function quarantine(disk: Disk, segment: Segment, from: Position, to: Position): Damage {
   const name = `${QUARANTINE_DIRECTORY}/${from}-${to}.bin`;
-  disk.makeDirectory(QUARANTINE_DIRECTORY);
+  makeDurableDirectory(disk, QUARANTINE_DIRECTORY);
   const bytes = Buffer.alloc(to - from);
   const got = segment.file.read(bytes, 0, bytes.length, segment.offsetOf(from));
   const file = disk.open(name, 'create');

@@ -6,7 +6,7 @@
 import type { Shard } from '../shard.ts';
 import { TABLES, type TableName } from '../state/tables.ts';
 import type { Crc32c, Position } from '../types.ts';
-import { type Disk, DiskError } from './disk.ts';
+import { type Disk, DiskError, makeDurableDirectory } from './disk.ts';
 import type { Job } from './jobs.ts';
 import {
   MANIFEST_DIRECTORY,
@@ -87,7 +87,7 @@ function blocks(shard: Shard, table: TableName): Generator<Buffer> {
 }
 
 export function* writeSnapshot(disk: Disk, crc: Crc32c, shard: Shard, state: SnapshotState): Job {
-  disk.makeDirectory(MANIFEST_DIRECTORY);
+  makeDurableDirectory(disk, MANIFEST_DIRECTORY);
   const number = (state.manifests[0]?.number ?? 0) + 1;
   const files: Record<string, TableFile> = {};
   for (const table of TABLES) {
