@@ -1,6 +1,6 @@
 // The checker judged by histories with one fault each: what it cannot see, no fault suite can find.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from './harness/test.ts';
 import { type Finding, History, type Outcome, type Read, type Send } from './history.ts';
 
 const SENDER = 'a';

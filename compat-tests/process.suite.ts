@@ -1,11 +1,11 @@
 // The product as a process: it starts, says so, drains and ends with 0, and says plainly why it cannot start.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
-import { after, test } from 'node:test';
 import { Driver } from './drivers/driver.ts';
 import { bodies, numbered } from './harness/messages.ts';
 import { Product } from './harness/product.ts';
 import { fresh } from './harness/suite.ts';
+import { after, test } from './harness/test.ts';
 
 const started: Product[] = [];
 after(async () => {

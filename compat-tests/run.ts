@@ -5,7 +5,7 @@
 import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { ensureCommand, javaDriverClasspath, peerClasspath, python, Unavailable } from './harness/toolchain.ts';
 import { COMPAT, execute } from './harness/work.ts';
 import { SUITES, type SuiteRow } from './suites.ts';
@@ -154,7 +154,11 @@ const indent = (lines: string): string =>
 function describe(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const where = (cause.stack ?? '').split('\n').filter((line) => /^\s+at .*\/compat-tests\//.test(line));
-  return [cause.message, ...where.slice(0, 6), ...(cause.cause ? [`caused by ${String(cause.cause)}`] : [])].join('\n');
+  return [
+    cause.message,
+    ...where.slice(0, 6),
+    ...(cause.cause ? [`caused by ${inspect(cause.cause, { depth: 1 })}`] : []),
+  ].join('\n');
 }
 
 if (options.help) {

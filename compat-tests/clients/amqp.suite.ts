@@ -1,9 +1,9 @@
 // AMQP 0-9-1 clients doing what RabbitMQ applications do. Each test runs with amqplib, pika and the Java client.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { DriverName, Reply } from '../drivers/driver.ts';
-import { assertSame, bodies, message, numbered, text } from '../harness/messages.ts';
+import { assertSame, bodies, message, numbered, sorted, text } from '../harness/messages.ts';
 import { fresh, stage } from '../harness/suite.ts';
+import { test } from '../harness/test.ts';
 
 const here = stage('clients-amqp', ['amqp']);
 
@@ -134,7 +134,7 @@ for (const client of ['amqplib', 'pika', 'java'] as const satisfies DriverName[]
     await call('settle', { consumer, handles: [messages[1]!.handle, messages[0]!.handle], how: 'retry' });
     const again = await call('take', { consumer, count: 2 });
     // One of the two may be delivered again before the other is back, so their order here is free.
-    assert.deepEqual(bodies(again.messages).sort(), ['m-0', 'm-1']);
+    assert.deepEqual(sorted(bodies(again.messages)), ['m-0', 'm-1']);
     assert.ok(again.messages.every((one) => one.redelivered));
     await call('settle', { consumer, handles: again.messages.map((one) => one.handle) });
     const rest = await call('take', { consumer, count: 2 });

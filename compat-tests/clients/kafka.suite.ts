@@ -1,9 +1,9 @@
 // Kafka clients doing what Kafka applications do. Each test runs with the Java client and with kafkajs.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { ReceivedMessage } from '../drivers/driver.ts';
 import { assertSame, bodies, message, numbered, text } from '../harness/messages.ts';
 import { fresh, stage } from '../harness/suite.ts';
+import { test } from '../harness/test.ts';
 
 const here = stage('clients-kafka', ['kafka']);
 const CLIENTS = ['java', 'kafkajs'] as const;
@@ -114,7 +114,11 @@ for (const client of CLIENTS) {
       split = await Promise.all([owned(one.consumer), owned(other.consumer)]);
       if (split[0]!.length === 2 && split[1]!.length === 2) break;
     }
-    assert.deepEqual([...split[0]!, ...split[1]!].sort(), [0, 1, 2, 3], `split ${JSON.stringify(split)}`);
+    assert.deepEqual(
+      [...split[0]!, ...split[1]!].sort((a, b) => a - b),
+      [0, 1, 2, 3],
+      `split ${JSON.stringify(split)}`,
+    );
     await here.call(client, 'kafka.close', { consumer: other.consumer });
     let alone: number[] = [];
     for (let i = 0; i < 60 && alone.length < 4; i++) alone = await owned(one.consumer);

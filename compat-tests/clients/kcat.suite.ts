@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { fresh, stage } from '../harness/suite.ts';
+import { test } from '../harness/test.ts';
 import { execute, scratch } from '../harness/work.ts';
 
 const here = stage('clients-kcat', ['kafka']);

@@ -1,9 +1,9 @@
 // RocketMQ clients doing what RocketMQ applications do: the Java remoting client and ali-ons.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { DriverName, ReceivedMessage } from '../drivers/driver.ts';
-import { assertSame, bodies, message, numbered, text } from '../harness/messages.ts';
+import { assertSame, bodies, message, numbered, sorted, text } from '../harness/messages.ts';
 import { fresh, stage } from '../harness/suite.ts';
+import { test } from '../harness/test.ts';
 
 const here = stage('clients-rocketmq', ['rocketmq']);
 const CLIENTS = ['java', 'ali-ons'] as const;
@@ -46,7 +46,7 @@ for (const client of CLIENTS) {
     const sent = ['A', 'B', 'C', 'Aa', 'BB', 'A'].map((tag, i) => message({ tag, body: `${tag}-${i}` }));
     await here.call(client, 'rocketmq.publish', { topic, messages: sent });
     const got = await consume(client, consumer, 3);
-    assert.deepEqual(bodies(got).sort(), ['A-0', 'A-5', 'C-2']);
+    assert.deepEqual(sorted(bodies(got)), ['A-0', 'A-5', 'C-2']);
     const more = await here.call(client, 'rocketmq.take', { consumer, count: 1, waitMs: 1_000 });
     await here.call(client, 'rocketmq.close', { consumer });
     assert.deepEqual(bodies(more.messages), []);
@@ -69,11 +69,7 @@ for (const client of CLIENTS) {
       }
     }
     await here.call(client, 'rocketmq.close', { consumer });
-    assert.deepEqual(taken.map((one) => [text(one.body), one.attempts]).sort(), [
-      ['again', 0],
-      ['again', 1],
-      ['fine', 0],
-    ]);
+    assert.deepEqual(sorted(taken.map((one) => `${text(one.body)} ${one.attempts}`)), ['again 0', 'again 1', 'fine 0']);
     const back = taken.find((one) => one.attempts === 1)!;
     assertSame(back, message({ key: 'k', tag: 'T', headers: { p: 'q' }, body: 'again' }));
     assert.equal(back.topic, topic);
@@ -91,7 +87,7 @@ for (const client of CLIENTS) {
     const next = await here.call(client, 'rocketmq.subscribe', { group, topic });
     const got = await consume(client, next.consumer, 3);
     await here.call(client, 'rocketmq.close', { consumer: next.consumer });
-    assert.deepEqual(bodies(got).sort(), ['second-0', 'second-1', 'second-2']);
+    assert.deepEqual(sorted(bodies(got)), ['second-0', 'second-1', 'second-2']);
   });
 }
 
@@ -159,7 +155,7 @@ test('java: two consumers of a group share the queues', async () => {
   const [first, second] = await Promise.all([consume('java', one.consumer, 20), consume('java', other.consumer, 20)]);
   await Promise.all([one, other].map(({ consumer }) => here.call('java', 'rocketmq.close', { consumer })));
   assert.equal(new Set(first.map((m) => m.queue)).size, 2);
-  assert.deepEqual([...bodies(first), ...bodies(second)].sort(), sent.map((m) => text(m.body)).sort());
+  assert.deepEqual(sorted([...bodies(first), ...bodies(second)]), sorted(sent.map((m) => text(m.body))));
 });
 
 test('java and ali-ons read each other, compressed bodies included', async () => {

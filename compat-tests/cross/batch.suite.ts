@@ -1,10 +1,10 @@
 // One compressed Kafka batch of a thousand records, routed by key into three AMQP queues, acknowledged out of order there.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { bodies, message, text } from '../harness/messages.ts';
 import type { Product } from '../harness/product.ts';
 import { seeded } from '../harness/random.ts';
 import { fresh, stage } from '../harness/suite.ts';
+import { test } from '../harness/test.ts';
 
 const here = stage('batch');
 const COLORS = ['red', 'green', 'blue'] as const;

@@ -1,8 +1,8 @@
 // What outlives a change of protocol: dead letters, and the place of a group.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { bodies, message, numbered, text } from '../harness/messages.ts';
 import { fresh, stage } from '../harness/suite.ts';
+import { describe, test } from '../harness/test.ts';
 import { drain } from './routes.ts';
 
 const here = stage('groups');

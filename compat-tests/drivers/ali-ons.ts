@@ -1,7 +1,7 @@
 // The verbs on ali-ons: producer and push consumer; the library has no read by offset and no choice of queue. The
 // listener waits until the suite says how a message is settled. Its types are not published, so what is used is below.
 import { createRequire } from 'node:module';
-import type { ReceivedMessage, SentMessage } from './driver.ts';
+import type { ReceivedMessage } from './driver.ts';
 import { base64, endpoints, type Fields, failure, Inbox, serve, unbase64 } from './serve.ts';
 
 interface OnsMessage {
@@ -97,8 +97,8 @@ function producer(): Promise<OnsProducer> {
 async function publish(fields: Fields): Promise<object> {
   const sender = await producer();
   const results: object[] = [];
-  for (const from of fields.messages as SentMessage[]) {
-    const message = new ons.Message(String(fields.topic), from.tag ?? null, unbase64(from.body));
+  for (const from of fields.messages) {
+    const message = new ons.Message(fields.topic, from.tag ?? null, unbase64(from.body));
     const key = unbase64(from.key)?.toString();
     if (key !== undefined) message.properties['KEYS'] = key;
     if (from.tag == null) delete message.properties['TAGS'];
@@ -144,14 +144,14 @@ function received(message: OnsMessage, handle: string): ReceivedMessage {
 async function subscribe(fields: Fields): Promise<object> {
   const consumer = new ons.Consumer({
     ...shared,
-    consumerGroup: String(fields.group),
+    consumerGroup: fields.group,
     consumeFromWhere: fields.from === 'latest' ? 'CONSUME_FROM_LAST_OFFSET' : 'CONSUME_FROM_FIRST_OFFSET',
     parallelConsumeLimit: 32,
-    ...(fields.maxAttempts === undefined ? {} : { maxReconsumeTimes: Number(fields.maxAttempts) }),
+    ...(fields.maxAttempts === undefined ? {} : { maxReconsumeTimes: fields.maxAttempts }),
   });
   consumer.on('error', (error) => console.error('consumer', error.message));
   const opened = { consumer, inbox: new Inbox<ReceivedMessage>(), open: new Map<string, (isAcked: boolean) => void>() };
-  consumer.subscribe(String(fields.topic), String(fields.tags ?? '*'), async (message) => {
+  consumer.subscribe(fields.topic, fields.tags ?? '*', async (message) => {
     const handle = `o${++ids}`;
     const isAcked = await new Promise<boolean>((settled) => {
       opened.open.set(handle, settled);
@@ -169,13 +169,11 @@ serve({
   'rocketmq.publish': publish,
   'rocketmq.subscribe': subscribe,
   'rocketmq.take': async (fields) => ({
-    messages: await consumers
-      .get(String(fields.consumer))!
-      .inbox.take(Number(fields.count ?? 1), Number(fields.waitMs ?? 30_000)),
+    messages: await consumers.get(fields.consumer)!.inbox.take(fields.count ?? 1, fields.waitMs ?? 30_000),
   }),
   'rocketmq.settle': async (fields) => {
-    const { open } = consumers.get(String(fields.consumer))!;
-    for (const handle of fields.handles as string[]) {
+    const { open } = consumers.get(fields.consumer)!;
+    for (const handle of fields.handles) {
       const settle = open.get(handle);
       if (!settle) throw new Error(`handle ${handle} is not open`);
       open.delete(handle);
@@ -184,8 +182,8 @@ serve({
     return {};
   },
   'rocketmq.close': async (fields) => {
-    const opened = consumers.get(String(fields.consumer))!;
-    consumers.delete(String(fields.consumer));
+    const opened = consumers.get(fields.consumer)!;
+    consumers.delete(fields.consumer);
     await opened.consumer.close();
     return {};
   },

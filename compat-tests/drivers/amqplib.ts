@@ -72,7 +72,7 @@ const declare = (fields: Fields): Promise<object> =>
 
 async function publish(fields: Fields): Promise<object> {
   const channel = await (await connection()).createConfirmChannel();
-  const messages = fields.messages as SentMessage[];
+  const messages = fields.messages;
   const results: SendResult[] = messages.map(() => ({ confirmed: false }));
   let closing: Error | null = null;
   channel.on('error', (error: Error) => {
@@ -92,7 +92,7 @@ async function publish(fields: Fields): Promise<object> {
           ...(fields.mandatory === true ? { messageId: String(at) } : {}),
         };
         channel.publish(
-          String(fields.exchange ?? ''),
+          fields.exchange ?? '',
           routingKey(message),
           unbase64(message.body) ?? Buffer.alloc(0),
           options,
@@ -105,7 +105,7 @@ async function publish(fields: Fields): Promise<object> {
         );
       }),
   );
-  const timeout = new Promise<void>((done) => setTimeout(done, Number(fields.waitMs ?? 20_000)).unref());
+  const timeout = new Promise<void>((done) => setTimeout(done, fields.waitMs ?? 20_000).unref());
   await Promise.race([Promise.all(confirms), timeout]);
   await channel.close().catch(() => undefined);
   return {
@@ -129,7 +129,7 @@ function received(message: Pick<GetMessage | ConsumeMessage, 'fields' | 'propert
   let tag: string | null = null;
   for (const [name, value] of Object.entries(message.properties.headers ?? {}) as [string, unknown][]) {
     if (name === 'TAGS') tag = String(value);
-    else shown[name] = value == null ? null : base64(Buffer.isBuffer(value) ? value : Buffer.from(String(value)));
+    else shown[name] = value == null ? null : base64(bytesOf(value));
   }
   const { routingKey: key, exchange, redelivered, deliveryTag } = message.fields;
   return {
@@ -144,10 +144,16 @@ function received(message: Pick<GetMessage | ConsumeMessage, 'fields' | 'propert
   };
 }
 
+/** A header's value as bytes: text and byte arrays as they are, numbers and the like as they print, tables as JSON. */
+function bytesOf(value: unknown): Buffer {
+  if (Buffer.isBuffer(value)) return value;
+  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
 async function subscribe(fields: Fields): Promise<object> {
   const channel = await (await connection()).createChannel();
   channel.on('error', (error: Error) => console.error('channel', error.message));
-  await channel.prefetch(Number(fields.prefetch ?? 100));
+  await channel.prefetch(fields.prefetch ?? 100);
   const inbox = new Inbox<ReceivedMessage>();
   const open = new Map<string, ConsumeMessage>();
   const isNoAck = fields.noAck === true;
@@ -166,9 +172,9 @@ async function subscribe(fields: Fields): Promise<object> {
 }
 
 async function settle(fields: Fields): Promise<object> {
-  const { channel, open } = consumers.get(String(fields.consumer))!;
+  const { channel, open } = consumers.get(fields.consumer)!;
   const isMultiple = fields.multiple === true;
-  for (const handle of fields.handles as string[]) {
+  for (const handle of fields.handles) {
     const message = open.get(handle) ?? ({ fields: { deliveryTag: Number(handle) } } as ConsumeMessage);
     open.delete(handle);
     if (fields.how === 'retry') channel.nack(message, isMultiple, true);
@@ -189,14 +195,12 @@ serve({
     }),
   'amqp.subscribe': subscribe,
   'amqp.take': async (fields) => ({
-    messages: await consumers
-      .get(String(fields.consumer))!
-      .inbox.take(Number(fields.count ?? 1), Number(fields.waitMs ?? 10_000)),
+    messages: await consumers.get(fields.consumer)!.inbox.take(fields.count ?? 1, fields.waitMs ?? 10_000),
   }),
   'amqp.settle': settle,
   'amqp.close': async (fields) => {
-    const { channel, tag } = consumers.get(String(fields.consumer))!;
-    consumers.delete(String(fields.consumer));
+    const { channel, tag } = consumers.get(fields.consumer)!;
+    consumers.delete(fields.consumer);
     await channel.cancel(tag);
     await channel.close();
     return {};

@@ -130,7 +130,9 @@ export class Driver {
     child.on('close', (code, signal) => {
       this.#ended = true;
       for (const pending of this.#pending.values())
-        pending.reject(new Error(`driver ${name} ended (${code ?? signal}) during ${pending.op}, see ${log.path}`));
+        pending.reject(
+          new Error(`driver ${name} ended (${code ?? signal}) during ${pending.op}, see ${String(log.path)}`),
+        );
       this.#pending.clear();
     });
   }

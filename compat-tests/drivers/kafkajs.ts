@@ -25,8 +25,8 @@ let ids = 0;
 
 function producer(fields: Fields): Promise<Producer> {
   const idempotent = fields.idempotent === true;
-  const retries = Number(fields.retries ?? 8);
-  const name = `${String(fields.producer ?? 'p')}${idempotent}${retries}`;
+  const retries = fields.retries ?? 8;
+  const name = `${fields.producer ?? 'p'}${idempotent}${retries}`;
   let opened = producers.get(name);
   if (!opened) {
     const made = kafka.producer({
@@ -42,10 +42,10 @@ function producer(fields: Fields): Promise<Producer> {
 }
 
 async function publish(fields: Fields): Promise<object> {
-  const messages = fields.messages as SentMessage[];
+  const messages = fields.messages;
   const gzip = fields.compression === 'gzip';
   const send = (await producer(fields)).send({
-    topic: String(fields.topic),
+    topic: fields.topic,
     acks: fields.acks === '0' ? 0 : fields.acks === '1' ? 1 : -1,
     compression: gzip ? CompressionTypes.GZIP : CompressionTypes.None,
     messages: messages.map((message) => ({
@@ -134,15 +134,15 @@ async function close(id: string): Promise<object> {
 }
 
 async function read(fields: Fields): Promise<object> {
-  const topic = String(fields.topic);
+  const topic = fields.topic;
   const id = await open(topic, `compat-read-${process.pid}-${++ids}`, true, 10_000);
   try {
     const { consumer, inbox } = consumers.get(id)!;
     if (fields.from !== undefined)
       consumer.seek({ topic, partition: Number(fields.queue ?? 0), offset: String(fields.from) });
-    const wanted = Number(fields.count ?? 1_000_000);
+    const wanted = fields.count ?? 1_000_000;
     const messages: ReceivedMessage[] = [];
-    const deadline = Date.now() + Number(fields.waitMs ?? 10_000);
+    const deadline = Date.now() + (fields.waitMs ?? 10_000);
     while (messages.length < wanted && Date.now() < deadline) {
       for (const one of await inbox.take(1, Math.min(500, deadline - Date.now()))) {
         if ((fields.queue === undefined || one.queue === fields.queue) && one.offset! >= Number(fields.from ?? 0))
@@ -160,7 +160,7 @@ serve({
     const admin = kafka.admin();
     await admin.connect();
     await admin.createTopics({
-      topics: [{ topic: String(fields.topic), numPartitions: Number(fields.queues ?? 1), replicationFactor: 1 }],
+      topics: [{ topic: fields.topic, numPartitions: Number(fields.queues ?? 1), replicationFactor: 1 }],
     });
     await admin.disconnect();
     return {};
@@ -168,23 +168,18 @@ serve({
   'kafka.publish': publish,
   'kafka.read': read,
   'kafka.subscribe': async (fields) => ({
-    consumer: await open(
-      String(fields.topic),
-      String(fields.group),
-      fields.from !== 'latest',
-      Number(fields.sessionTimeoutMs ?? 10_000),
-    ),
+    consumer: await open(fields.topic, fields.group, fields.from !== 'latest', fields.sessionTimeoutMs ?? 10_000),
   }),
   'kafka.take': async (fields) => {
-    const opened = consumers.get(String(fields.consumer))!;
+    const opened = consumers.get(fields.consumer)!;
     return {
-      messages: await opened.inbox.take(Number(fields.count ?? 1), Number(fields.waitMs ?? 10_000)),
+      messages: await opened.inbox.take(fields.count ?? 1, fields.waitMs ?? 10_000),
       queues: [...opened.queues],
     };
   },
   'kafka.settle': async (fields) => {
-    const positions = (fields.handles as string[]).map((handle) => handle.split('/'));
-    await consumers.get(String(fields.consumer))!.consumer.commitOffsets(
+    const positions = fields.handles.map((handle) => handle.split('/'));
+    await consumers.get(fields.consumer)!.consumer.commitOffsets(
       positions.map(([topic, partition, offset]) => ({
         topic: topic!,
         partition: Number(partition),
@@ -193,11 +188,11 @@ serve({
     );
     return {};
   },
-  'kafka.close': (fields) => close(String(fields.consumer)),
+  'kafka.close': (fields) => close(fields.consumer),
   'kafka.position': async (fields) => {
     const admin = kafka.admin();
     await admin.connect();
-    const [topic] = await admin.fetchOffsets({ groupId: String(fields.group), topics: [String(fields.topic)] });
+    const [topic] = await admin.fetchOffsets({ groupId: fields.group, topics: [fields.topic] });
     await admin.disconnect();
     return {
       queues: Object.fromEntries(

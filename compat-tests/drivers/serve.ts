@@ -1,9 +1,40 @@
 // The Node side of a driver: reads commands, runs the verb, writes the reply. Ends when stdin ends. A client library's
 // stray rejection is reported on stderr and does not end the driver: that the library survives is the suite's to check.
 import { createInterface } from 'node:readline';
-import type { DriverFailure, Endpoints } from './driver.ts';
+import type { DriverFailure, Endpoints, SentMessage } from './driver.ts';
 
-export type Fields = Record<string, unknown>;
+/** What a command may carry; which of it a verb needs is said in driver.ts. */
+export interface Fields {
+  readonly id: number;
+  readonly op: string;
+  readonly topic: string;
+  readonly group: string;
+  readonly consumer: string;
+  readonly queue: string | number;
+  readonly messages: SentMessage[];
+  readonly handles: string[];
+  readonly how?: 'ack' | 'retry' | 'reject';
+  readonly exchange?: string;
+  readonly producer?: string;
+  readonly from?: string | number;
+  readonly tags?: string;
+  readonly acks?: string;
+  readonly compression?: string;
+  readonly args?: Record<string, unknown>;
+  readonly queues?: unknown;
+  readonly exchanges?: unknown;
+  readonly bindings?: unknown;
+  readonly idempotent?: boolean;
+  readonly mandatory?: boolean;
+  readonly multiple?: boolean;
+  readonly noAck?: boolean;
+  readonly count?: number;
+  readonly waitMs?: number;
+  readonly retries?: number;
+  readonly prefetch?: number;
+  readonly maxAttempts?: number;
+  readonly sessionTimeoutMs?: number;
+}
 export type Verbs = Record<string, (fields: Fields) => Promise<object>>;
 
 export function endpoints(): Endpoints {
@@ -30,10 +61,10 @@ export function serve(verbs: Verbs): void {
 }
 
 async function answer(verbs: Verbs, command: Fields): Promise<void> {
-  const reply: Fields = { id: command.id };
+  const reply: { id: number; ok?: object; error?: DriverFailure } = { id: command.id };
   try {
-    const verb = verbs[String(command.op)];
-    if (!verb) throw new Error(`unknown verb ${String(command.op)}`);
+    const verb = verbs[command.op];
+    if (!verb) throw new Error(`unknown verb ${command.op}`);
     reply.ok = await verb(command);
   } catch (error) {
     reply.error = failure(error);

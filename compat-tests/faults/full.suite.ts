@@ -2,12 +2,12 @@
 // reading and acknowledging go on, and it lifts by itself when there is room again.
 import assert from 'node:assert/strict';
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Driver, type DriverName, type Reply } from '../drivers/driver.ts';
 import { bodies, message, numbered, text } from '../harness/messages.ts';
 import { Product } from '../harness/product.ts';
 import { fresh } from '../harness/suite.ts';
+import { after, before, test } from '../harness/test.ts';
 import { Mounted } from './loop-image.ts';
 
 const DISK_MEGABYTES = 128;

@@ -1,7 +1,7 @@
 // The method of the power cuts, judged by itself: a copied image that kept unsynced data could not find a missing sync.
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { test } from 'node:test';
+import { test } from '../harness/test.ts';
 import { Mounted } from './loop-image.ts';
 
 test('the image holds what was synced and not what was only written', async () => {

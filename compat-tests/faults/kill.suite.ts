@@ -1,13 +1,13 @@
 // kill -9 under mixed load through all three protocols: nothing acknowledged is lost, order per queue holds, the
 // idempotent producer leaves no duplicates, and the broker comes back by itself. 20 cycles, 1,000 with --long.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Driver } from '../drivers/driver.ts';
 import { b64, text } from '../harness/messages.ts';
 import { Product } from '../harness/product.ts';
 import { seeded } from '../harness/random.ts';
 import { fresh } from '../harness/suite.ts';
+import { after, before, test } from '../harness/test.ts';
 import { assertFaultless, Clients, Load, QUEUES, readAll } from './load.ts';
 
 const CYCLES = process.env.COMPAT_LONG ? 1_000 : 20;

@@ -1,5 +1,6 @@
 // File systems of a suite's own: ext4 in an image file over a loop device, and tmpfs. A copy of the image is what a power
 // cut would have left: data that was not synced is in the mounted file system's page cache and not in the image.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { execute, scratch } from '../harness/work.ts';
@@ -12,7 +13,13 @@ export class Mounted {
     this.#folder = folder;
     this.directory = join(folder, 'mnt');
     mkdirSync(this.directory, { recursive: true });
+    process.on('exit', this.#abandon);
   }
+
+  /** A suite that ends early must not leave a mount behind. */
+  readonly #abandon = (): void => {
+    spawnSync('umount', ['-l', this.directory]);
+  };
 
   /** A new ext4 of this size in an image. */
   static async ext4(megabytes: number): Promise<Mounted> {
@@ -53,6 +60,7 @@ export class Mounted {
 
   async remove(): Promise<void> {
     await execute('umount', [this.directory]).catch(() => execute('umount', ['-l', this.directory]));
+    process.off('exit', this.#abandon);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -2,12 +2,12 @@
 // (SIGSTOP), the image is copied, and the load goes on. A second broker starts on the copy, which holds what had reached
 // the disk and nothing else. All that clients had been told before the cut must be there. 5 cuts, 200 with --long.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Driver } from '../drivers/driver.ts';
 import { Product } from '../harness/product.ts';
 import { seeded } from '../harness/random.ts';
 import { fresh } from '../harness/suite.ts';
+import { after, before, test } from '../harness/test.ts';
 import { assertFaultless, Clients, Load, QUEUES } from './load.ts';
 import { Mounted } from './loop-image.ts';
 

@@ -65,3 +65,6 @@ export function assertSame(received: ReceivedMessage, sent: SentMessage): void {
 function shown(base64: string): string {
   return base64.length <= 400 ? base64 : `${base64.length} characters, ${base64.slice(0, 40)}…${base64.slice(-40)}`;
 }
+
+/** The same texts in an order that does not depend on how they came. */
+export const sorted = (texts: readonly (string | null)[]): string[] => texts.map((one) => one ?? '(null)').toSorted();

@@ -4,6 +4,9 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+// A test process that is ended from outside still runs its exit handlers, which end what it started.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;

@@ -1,8 +1,9 @@
 // What every suite file needs: a target that is started before its tests and stopped after them, drivers likewise, and
 // names that no other test uses.
-import { after, before } from 'node:test';
+
 import { Driver, type DriverName, type Reply } from '../drivers/driver.ts';
 import { startTarget, type Target } from './target.ts';
+import { after, before } from './test.ts';
 
 export interface Stage {
   readonly target: Target;
