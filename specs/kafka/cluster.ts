@@ -19,8 +19,8 @@ export const metadata = {
       ],
     },
     { name: 'allowAutoTopicCreation', type: 'bool', from: 4, default: true },
-    { name: 'includeClusterAuthorizedOperations', type: 'bool', from: 8, to: 10 },
-    { name: 'includeTopicAuthorizedOperations', type: 'bool', from: 8 },
+    { name: 'includeClusterAuthorizedOperations', type: 'bool', from: 8, to: 10, default: false },
+    { name: 'includeTopicAuthorizedOperations', type: 'bool', from: 8, default: false },
   ],
   response: [
     { name: 'throttleTimeMs', type: 'int32', from: 3, default: 0 },

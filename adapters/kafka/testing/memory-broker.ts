@@ -1,5 +1,6 @@
 // The verbs in memory, as far as this adapter uses them: for tests until the real broker can be had in a test.
 import { BrokerError } from '../../../core/errors.ts';
+import { canonicalCodec } from '../../../core/log/record.ts';
 import { Signals } from '../../../core/signals.ts';
 import type { GroupState } from '../../../core/state/catalog.ts';
 import { Membership } from '../../../core/state/membership.ts';
@@ -61,7 +62,7 @@ export class TestClock implements Clock {
   }
 }
 
-export function memoryBroker(clock: Clock, codecs: readonly Codec[] = [kafkaCodec]): Verbs {
+export function memoryBroker(clock: Clock, codecs: readonly Codec[] = [kafkaCodec, canonicalCodec]): Verbs {
   const topics = new Map<string, Topic>();
   const queues: Queue[] = [];
   const groups = new Map<string, GroupState>();
