@@ -10,6 +10,7 @@
 // - the Header is valid only while its request is being dispatched: what is answered later has taken a Ticket.
 
 import type { Duplex } from 'node:stream';
+import { BrokerError } from '../../core/errors.ts';
 import type { Offset, Principal, QueueNumber, TimeMs, Topic } from '../../core/types.ts';
 import type { Append, AppendTarget, CommitTarget, OffsetCommit, Verbs } from '../../core/verbs.ts';
 import { FRAME_BYTES_MAX, SERIALIZE_BINARY, SERIALIZE_JSON } from '../../specs/rocketmq/constants.ts';
@@ -307,11 +308,20 @@ export class Connection implements AppendTarget, CommitTarget {
     this.#framer.stop();
     this.node.context.clock.clearTimer(this.#timer);
     for (const pull of [...this.#parked]) pull.abandon();
-    for (const { clientId, group } of this.memberships.values()) {
-      const found = this.broker.groupById(group);
-      if (found !== null) this.node.groups.leave(found, clientId, this);
-    }
+    this.#leaveGroups();
     this.#onClosed(this);
+  }
+
+  #leaveGroups(): void {
+    try {
+      for (const { clientId, group } of this.memberships.values()) {
+        const found = this.broker.groupById(group);
+        if (found !== null) this.node.groups.leave(found, clientId, this);
+      }
+    } catch (error) {
+      // After the journal was lost there is no group to leave; members are in memory only.
+      if (!(error instanceof BrokerError)) throw error;
+    }
   }
 }
 

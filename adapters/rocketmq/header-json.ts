@@ -80,6 +80,7 @@ function extFields(header: Header): void {
     return;
   }
   for (;;) {
+    if (stringFields(header)) return;
     string();
     if (escapes !== 0) throw slowPath;
     const nameStart = from;
@@ -102,6 +103,43 @@ function extFields(header: Header): void {
     if (next === CLOSE) return;
     if (next !== COMMA) throw broken();
   }
+}
+
+/**
+ * Reads fields that are written as most are, "name":"value" without white space, with the cursor in a local variable.
+ * True behind the closing brace; false with the cursor at a field that is written otherwise.
+ */
+function stringFields(header: Header): boolean {
+  const buffer = bytes;
+  const end = last - 4;
+  let i = at;
+  // Four bytes are always left: the shortest rest of a header is `"}}` and what is shorter goes the general way.
+  while (i < end && buffer[i] === QUOTE) {
+    const nameStart = i + 1;
+    i = nameStart;
+    let byte = buffer[i]!;
+    while (byte !== QUOTE && byte !== BACKSLASH && i < end) byte = buffer[++i]!;
+    if (byte !== QUOTE || buffer[i + 1] !== COLON || buffer[i + 2] !== QUOTE) return false;
+    const nameEnd = i;
+    const start = i + 3;
+    i = start;
+    let escaped = 0;
+    while (i < end && (byte = buffer[i]!) !== QUOTE) {
+      if (byte === BACKSLASH) {
+        escaped = 1;
+        i++;
+      }
+      i++;
+    }
+    if (i >= end) return false;
+    byte = buffer[i + 1]!;
+    if (byte !== CLOSE && byte !== COMMA) return false;
+    header.add(fieldAt(buffer, nameStart, nameEnd), nameStart, nameEnd, start, i, escaped);
+    i += 2;
+    at = i;
+    if (byte === CLOSE) return true;
+  }
+  return false;
 }
 
 /** Passes white space and returns the byte at the cursor without taking it. */

@@ -152,7 +152,13 @@ export class Header {
     return this.escaped[at] === 0 ? end - start : unescapedBytes(this.values, start, end);
   }
 
-  /** Copies the unescaped value to target[at …) and returns where it ends. The caller has asked `bytesOf`. */
+  /** Bytes of the value as it stands in the header: what `copy` needs at most. */
+  rawBytesOf(field: FieldNumber): number {
+    const at = this.#slot(field);
+    return at < 0 ? 0 : this.ends[at]! - this.starts[at]!;
+  }
+
+  /** Copies the unescaped value to target[at …) and returns where it ends. There is room for `rawBytesOf`. */
   copy(field: FieldNumber, target: Buffer, at: number): number {
     const slot = this.#slot(field);
     if (slot < 0) return at;

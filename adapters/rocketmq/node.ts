@@ -6,7 +6,7 @@
 // - the scratch builders are used within one synchronous stretch of code: append copies before it returns.
 
 import { BrokerError } from '../../core/errors.ts';
-import type { Principal, Topic, TopicKind } from '../../core/types.ts';
+import type { Principal, Retention, Topic, TopicKind } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import {
   DLQ_PREFIX,
@@ -24,12 +24,14 @@ import { SendProperties } from './send-properties.ts';
 
 /** The namespace of protocols that know none. */
 const NAMESPACE = 'default';
+/** What RocketMQ keeps unless told otherwise (fileReservedTime). */
+const RETENTION: Retention = { mode: 'log', timeMs: 72 * 3_600_000, bytes: -1 };
 const NAMES_CACHED_MAX = 20_000;
 
 export class BrokerNode {
   readonly context: AdapterContext;
   readonly broker: Verbs;
-  readonly namespace = NAMESPACE;
+  readonly namespace: string;
   readonly brokerName: string;
   readonly clusterName: string;
   readonly autoCreateTopics: boolean;
@@ -56,6 +58,7 @@ export class BrokerNode {
   constructor(context: AdapterContext) {
     this.context = context;
     this.broker = context.broker;
+    this.namespace = String(context.settings['namespace'] ?? NAMESPACE);
     this.brokerName = String(context.settings['brokerName'] ?? 'rosettamq');
     this.clusterName = String(context.settings['clusterName'] ?? 'DefaultCluster');
     this.autoCreateTopics = context.settings['autoCreateTopics'] !== false;
@@ -121,7 +124,8 @@ export class BrokerNode {
 
   async #create(principal: Principal, kind: TopicKind, name: string, queues: number): Promise<Topic> {
     try {
-      return await this.broker.createTopic(principal, { namespace: this.namespace, kind, name, queues });
+      const spec = { namespace: this.namespace, kind, name, queues, attributes: { retention: RETENTION } };
+      return await this.broker.createTopic(principal, spec);
     } catch (error) {
       // Another protocol may have been faster.
       const found = this.broker.topicOfKind(this.namespace, kind, name);

@@ -150,8 +150,15 @@ export class PayloadBuilder {
     this.length = at + bytes;
   }
 
-  /** Body and properties are in place. */
-  close(): void {
+  /** Body and properties are in place. `propertiesBytes` says when they turned out shorter than what was reserved. */
+  close(propertiesBytes = this.length - this.propertiesStart): void {
+    const unused = this.length - this.propertiesStart - propertiesBytes;
+    if (unused > 0) {
+      this.length -= unused;
+      put32(this.buffer, this.#recordStart, this.length - this.#recordStart);
+      this.buffer[this.#recordStart + AT.propertiesBytes] = propertiesBytes >>> 8;
+      this.buffer[this.#recordStart + AT.propertiesBytes + 1] = propertiesBytes;
+    }
     const body = this.buffer.subarray(this.bodyStart, this.bodyStart + this.#bodyBytes);
     // As the protocol stores it: the sign bit is dropped.
     put32(this.buffer, this.#recordStart + AT.bodyCrc, crc32(body) & 0x7fff_ffff);

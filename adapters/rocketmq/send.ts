@@ -124,22 +124,20 @@ function appendBuilt(connection: Connection, header: Header, topic: Topic, bornT
 function addMessage(connection: Connection, header: Header, frame: Buffer, fields: SendFields): void {
   const { outgoing, sendProperties } = connection.node;
   const bodyBytes = header.bodyEnd - header.bodyStart;
-  const propertiesBytes = header.bytesOf(fields.properties);
-  checkProperties(propertiesBytes);
-  outgoing.open(recordHead, connection.bornHost.bytes, bodyBytes, propertiesBytes);
+  // Reserved is what the escaped text takes; how much it is really shows once it has been copied.
+  const reserved = header.rawBytesOf(fields.properties);
+  if (reserved > PROPERTIES_BYTES_MAX) checkProperties(header.bytesOf(fields.properties));
+  outgoing.open(recordHead, connection.bornHost.bytes, bodyBytes, reserved);
   frame.copy(outgoing.buffer, outgoing.bodyStart, header.bodyStart, header.bodyEnd);
   const start = outgoing.propertiesStart;
-  header.copy(fields.properties, outgoing.buffer, start);
-  sendProperties.scan(outgoing.buffer, start, start + propertiesBytes);
+  const end = header.copy(fields.properties, outgoing.buffer, start);
+  sendProperties.scan(outgoing.buffer, start, end);
   obey(connection, sendProperties);
   if (sendProperties.mustRewrite) {
-    const kept = strippedProperties(outgoing.buffer, start, start + propertiesBytes);
-    outgoing.begin();
-    outgoing.open(recordHead, connection.bornHost.bytes, bodyBytes, kept.length);
-    frame.copy(outgoing.buffer, outgoing.bodyStart, header.bodyStart, header.bodyEnd);
-    kept.copy(outgoing.buffer, outgoing.propertiesStart);
-  }
-  outgoing.close();
+    const kept = strippedProperties(outgoing.buffer, start, end);
+    kept.copy(outgoing.buffer, start);
+    outgoing.close(kept.length);
+  } else outgoing.close(end - start);
   connection.append.records = 1;
   connection.append.tagHash = sendProperties.tagHash;
 }
@@ -177,7 +175,9 @@ function obey(connection: Connection, properties: SendProperties): void {
   const append = connection.append;
   append.notBeforeMs = due;
   if (append.queue < 0 && properties.keyStart >= 0) {
-    append.key = connection.node.outgoing.buffer.subarray(properties.keyStart, properties.keyEnd);
+    const key = connection.node.outgoing.buffer.subarray(properties.keyStart, properties.keyEnd);
+    // What is about to be rewritten in place is copied first.
+    append.key = properties.mustRewrite ? Buffer.from(key) : key;
   }
 }
 
