@@ -231,8 +231,9 @@ final class RocketmqVerbs {
         consumer.setConsumeFromWhere("latest".equals(Wire.text(command, "from", "earliest")) ? ConsumeFromWhere.CONSUME_FROM_LAST_OFFSET : ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setMaxReconsumeTimes(Wire.number(command, "maxAttempts", -1));
         consumer.setPullThresholdForQueue(1_000);
-        consumer.setConsumeThreadMax(64);
-        consumer.setConsumeThreadMin(64);
+        int threads = Wire.number(command, "threads", 64);
+        consumer.setConsumeThreadMin(threads);
+        consumer.setConsumeThreadMax(threads);
         consumer.setPollNameServerInterval(1_000);
         consumer.setPersistConsumerOffsetInterval(500);
         consumer.subscribe(command.get("topic").getAsString(), Wire.text(command, "tags", "*"));
