@@ -48,6 +48,7 @@ export class Connection {
   #closed = false;
   #ending = false;
   #endTimer: number | null = null;
+  #openingTimer: number | null;
   /** The last client id: it is the same in every request. */
   #clientId = '';
   #clientIdBytes = Buffer.alloc(0);
@@ -62,6 +63,7 @@ export class Connection {
     this.#layout = new Int32Frames(this.sasl.mayUse ? node.limits.frameBytesMax : node.limits.loginFrameBytesMax);
     this.#framer = new Framer(this.#layout, (buffer, start, end) => this.#frame(buffer, start, end));
     this.#outbox = new Outbox(stream, { heldBytesMax: node.limits.heldBytesMax, onDrain: () => this.#advance() });
+    this.#openingTimer = node.clock.setTimer(node.limits.handshakeTimeoutMs, () => this.#refuse('no request in time'));
     stream.on('data', (chunk: Buffer) => this.#data(chunk));
     stream.on('error', (error) => node.log.debug({ err: error, remote: info.remote }, 'kafka connection broke'));
     stream.on('end', () => stream.end());
@@ -164,6 +166,7 @@ export class Connection {
     const version = reader.int16();
     const correlationId = reader.int32();
     const route = HANDLERS.get(key);
+    if (this.#openingTimer !== null && this.sasl.mayUse) this.#opened();
     this.node.counts.requests++;
     if (route === undefined || !serves(route.api, version)) {
       if (key === 18) return apiVersionsFallback(this, correlationId);
@@ -238,8 +241,15 @@ export class Connection {
     this.#endTimer = this.node.clock.setTimer(END_MS_MAX, () => this.#stream.destroy());
   }
 
+  /** The client has shown that it is one: it may be silent from now on. */
+  #opened(): void {
+    if (this.#openingTimer !== null) this.node.clock.clearTimer(this.#openingTimer);
+    this.#openingTimer = null;
+  }
+
   #close(): void {
     this.#closed = true;
+    this.#opened();
     this.#framer.stop();
     if (this.#endTimer !== null) this.node.clock.clearTimer(this.#endTimer);
     for (const call of this.#calls.slice(this.#done)) call.onCancel?.();

@@ -17,6 +17,8 @@ export interface Limits {
   readonly frameBytesMax: number;
   /** Largest request of a client that has not logged in. */
   readonly loginFrameBytesMax: number;
+  /** Time for the first request, and for the login where one is needed. */
+  readonly handshakeTimeoutMs: number;
   /** Requests of one connection that may be unanswered before we stop reading from it. */
   readonly callsMax: number;
   /** Most bytes of records in one Fetch response, whatever the client allows; the first batch always goes. */
@@ -44,6 +46,7 @@ export interface Settings {
 const LIMITS: Limits = {
   frameBytesMax: 104_857_600,
   loginFrameBytesMax: 65_536,
+  handshakeTimeoutMs: 10_000,
   callsMax: 256,
   fetchBytesMax: 4 * 1024 * 1024,
   fetchWaitMsMax: 60_000,

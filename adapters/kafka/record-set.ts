@@ -27,7 +27,8 @@ export class RecordSet {
 
   constructor(node: Node, batch: ReadBatch, offset: Offset) {
     this.#batch = batch;
-    this.#made = batch.units.every(isStoredWhole) ? null : make(node, batch.units, offset);
+    if (batch.units.length === 0) this.#made = emptyBatch(node, offset, batch.nextOffset);
+    else this.#made = batch.units.every(isStoredWhole) ? null : make(node, batch.units, offset);
     this.bytes = this.#made === null ? batch.bytes : this.#made.length;
   }
 
@@ -45,6 +46,14 @@ export class RecordSet {
       at += payload.length;
     }
   }
+}
+
+/** What leads a client past offsets that nothing is kept of any more (damaged, or moved away). */
+function emptyBatch(node: Node, offset: Offset, nextOffset: Offset): Buffer | null {
+  if (nextOffset <= offset) return null;
+  const writer = new Writer({ slabBytes: BATCH_HEAD_BYTES });
+  encodeBatch(writer, [], 0, 0, offset, node.broker.epoch, nextOffset - offset);
+  return writer.take();
 }
 
 /** Whether the unit is one whole Kafka batch at the offset that is written in it. */

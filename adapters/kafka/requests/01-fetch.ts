@@ -112,14 +112,12 @@ class FetchCall implements Waiter {
   }
 
   wake(reason: 'data' | 'timeout'): void {
-    this.#waiting = false;
     if (!this.#call.ended) this.#attempt(reason === 'timeout');
   }
 
   /** The connection is gone, or the broker is about to stop. */
   cancel(): void {
-    if (this.#waiting) this.#call.node.broker.cancelWait(this);
-    this.#waiting = false;
+    this.#stopWaiting();
     this.#call.onHead = null;
     if (this.#call.connection.closed) this.#call.finishSilently();
     else if (!this.#call.ended) this.#answer();
@@ -129,8 +127,7 @@ class FetchCall implements Waiter {
     const late = last || this.#call.node.broker.nowMs() >= this.#deadlineMs;
     this.#pending = false;
     if (late || this.#enough()) this.#answer();
-    else if (this.#pending) this.#waiting = true;
-    else this.#wait();
+    else if (!this.#pending) this.#wait();
   }
 
   /** Whether the answer need not wait. Looks only at what came since it last looked. */
@@ -179,11 +176,19 @@ class FetchCall implements Waiter {
       queues.push(queue);
       ends.push(countedTo);
     }
+    // A wake that cold bytes promised may find us waiting for new ones as well: one registration at a time.
+    this.#stopWaiting();
     this.#waiting = true;
     this.#call.node.broker.wait(this, queues, ends, this.#deadlineMs);
   }
 
+  #stopWaiting(): void {
+    if (this.#waiting) this.#call.node.broker.cancelWait(this);
+    this.#waiting = false;
+  }
+
   #answer(): void {
+    this.#stopWaiting();
     const { version, flexible } = this.#call;
     const writer = this.#call.begin();
     writer.int32(0);
@@ -224,7 +229,7 @@ class FetchCall implements Waiter {
         limits.bytesMax = Math.max(1, Math.min(partition.bytesMax, left));
         try {
           const status = broker.read(this.#call.principal, partition.queue, partition.offset, limits, batch, this);
-          if (status === 'found') records = new RecordSet(node, batch, partition.offset);
+          if (status === 'found' || status === 'filtered') records = new RecordSet(node, batch, partition.offset);
         } catch (thrown) {
           error = errorCode(thrown, 'topic');
         }
