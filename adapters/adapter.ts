@@ -42,6 +42,8 @@ export interface AdapterContext {
   authenticate(name: string, password: string, host: string): Promise<Principal | null>;
   /** The principal of a connection that has not authenticated: allowed everything only while no user exists. */
   anonymous(host: string): Principal;
+  /** The broker's own principal, which may do everything: for what no client asks for, such as the end of its temporary queues. */
+  readonly internal?: Principal;
   /** True while clients need not authenticate. */
   readonly open: () => boolean;
   /** Limits of this protocol from the configuration, by their names in specs/config. */

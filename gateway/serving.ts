@@ -1,6 +1,7 @@
 // One life of the state, from an opened log to its loss or the end: the broker and all that refers to it.
 import type { Logger as PinoLogger } from 'pino';
 import type { Adapter, AdapterContext, AdapterModule } from '../adapters/adapter.ts';
+import { BROKER } from '../core/publish.ts';
 import type { Codec } from '../core/types.ts';
 import type { Verbs } from '../core/verbs.ts';
 import type { Protocol } from './adapters.ts';
@@ -77,6 +78,7 @@ function contextOf(
     log: log.child({ protocol: protocol.name }),
     authenticate: (name, password, host) => authenticator.authenticate(name, password, host),
     anonymous: (host) => authenticator.anonymous(host),
+    internal: BROKER,
     open: () => authenticator.isOpen,
     limits: { ...protocol.limits(config) },
     settings: {
