@@ -43,6 +43,7 @@ export async function openBroker({ config, disk, clock, codecs, log }: BrokerPar
     retentionIntervalMs: store.retentionCheckIntervalMs,
     snapshotIntervalMs: store.snapshotIntervalMs,
     cleanRatio: CLEAN_RATIO,
+    jobSteps: 0,
     warn: (text, error) => log.warn(error === null ? {} : { err: error }, text),
   });
   const { entries, tornBytes, damage } = broker.recovery;

@@ -1,6 +1,7 @@
 // rosettamq topic: list, create, describe, delete.
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { ApiClient, type ApiOptions, addApiOptions } from './api-client.ts';
+import { wholeNumber } from './options.ts';
 import { isJson, printFacts, printJson, printTable } from './print.ts';
 
 interface Retention {
@@ -115,11 +116,6 @@ export function addTopicCommand(program: Command): void {
     if (isJson(remove)) return printJson({ deleted: name });
     process.stdout.write(`deleted ${name}\n`);
   });
-}
-
-function wholeNumber(text: string): number {
-  if (!/^-?\d{1,15}$/.test(text)) throw new InvalidArgumentError('It has to be a whole number.');
-  return Number(text);
 }
 
 const UNITS_MS: readonly (readonly [string, number])[] = [
