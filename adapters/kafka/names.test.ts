@@ -58,8 +58,7 @@ describe('topic names', () => {
     expect(spelled).toHaveLength(249);
     expect(unspell(spelled)).toBeNull();
     const topic = { name: long };
-    const broker = { topic: (_ns: string, name: string) => (name === long ? topic : null), topics: () => [topic] };
-    expect(topicNamed(broker as unknown as Verbs, 'default', spelled)).toBe(topic);
+    const broker = { topic: (_ns: string, name: string) => (name === long ? topic : null) };
     expect(topicNamed(broker as unknown as Verbs, 'default', spelled)).toBe(topic);
     expect(topicNamed(broker as unknown as Verbs, 'default', spell(`${long}x`))).toBeNull();
   });

@@ -32,7 +32,9 @@ export function spell(name: string): string {
   }
   if (spelled.length <= TOPIC_CHARS_MAX && !CUT.test(spelled)) return spelled;
   const hash = createHash('sha256').update(name).digest('hex').slice(0, HASH_CHARS);
-  return `${spelled.slice(0, TOPIC_CHARS_MAX - HASH_CHARS - 3)}..h${hash}`;
+  const cut = `${spelled.slice(0, TOPIC_CHARS_MAX - HASH_CHARS - 3)}..h${hash}`;
+  remember(cut, name);
+  return cut;
 }
 
 /** The canonical name behind a spelling, or null when no topic can be spelled so. Cut names need `topicNamed`. */
@@ -56,26 +58,21 @@ export function unspell(spelling: string): string | null {
 export function topicNamed(broker: Verbs, namespace: string, spelling: string): Topic | null {
   const name = unspell(spelling);
   if (name !== null) return broker.topic(namespace, name);
-  if (!CUT.test(spelling)) return null;
-  return cutTopics.get(broker, namespace, spelling);
+  const cut = cutNames.get(spelling);
+  return cut === undefined ? null : broker.topic(namespace, cut);
 }
 
-/** Names over the limit are rare: they are found by looking at all topics, and remembered. */
-const cutTopics = {
-  known: new Map<string, string>(),
-  get(broker: Verbs, namespace: string, spelling: string): Topic | null {
-    const remembered = this.known.get(spelling);
-    if (remembered !== undefined) return broker.topic(namespace, remembered);
-    const everybody = { name: '', host: '' };
-    for (const topic of broker.topics(everybody, namespace)) {
-      if (topic.name.length > 100 && spell(topic.name) === spelling) {
-        if (this.known.size < 1000) this.known.set(spelling, topic.name);
-        return topic;
-      }
-    }
-    return null;
-  },
-};
+/**
+ * Cut names that were spelled lately, and what they are: a client learns such a name from us, so it is here before it
+ * comes back. After a restart the first listing of topics brings them back.
+ */
+const cutNames = new Map<string, string>();
+const CUT_NAMES_MAX = 10_000;
+
+function remember(cut: string, name: string): void {
+  if (cutNames.size >= CUT_NAMES_MAX) cutNames.delete(cutNames.keys().next().value!);
+  cutNames.set(cut, name);
+}
 
 function isDots(name: string): boolean {
   return name === '.' || name === '..';

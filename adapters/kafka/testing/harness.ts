@@ -12,7 +12,7 @@ import { Reader } from '../../wire/reader.ts';
 import { Writer } from '../../wire/writer.ts';
 import { create } from '../adapter.ts';
 import { decode, encode } from '../codec/rows.ts';
-import { memoryBroker, TestClock } from './memory-broker.ts';
+import { openBroker, TestClock } from './real-broker.ts';
 
 export interface Harness {
   readonly adapter: Adapter;
@@ -34,7 +34,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 export async function start(options: HarnessOptions = {}): Promise<Harness> {
   const clock = new TestClock();
-  const broker = memoryBroker(clock);
+  const broker = await openBroker(clock);
   const context: AdapterContext = {
     broker,
     clock,
@@ -65,6 +65,7 @@ export async function start(options: HarnessOptions = {}): Promise<Harness> {
     async stop() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
+      await broker.close();
     },
   };
 }
