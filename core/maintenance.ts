@@ -220,29 +220,30 @@ export class Maintenance {
     });
   }
 
+  /** The segment with the survivors takes the place of the one they came from. */
   private replace(base: Position, segment: Segment, index: FileIndex): void {
-    const { queues, keys } = this.shard.tables;
     this.journal.adopt(segment);
     this.state.moved.add(segment.base);
     this.state.indexed.add(segment.base);
-    this.die(base);
-    keys.adopt(segment.base);
-    queues.adopt(segment.base, index);
+    this.shard.tables.keys.adopt(segment.base);
+    this.die(base, () => this.shard.tables.queues.adopt(segment.base, index));
   }
 
-  private die(base: Position): void {
+  /** Nobody is pointed to this segment any more; `instead` puts something in its place first. */
+  private die(base: Position, instead: () => void = () => undefined): void {
     const { queues, catalog } = this.shard.tables;
     const runs: readonly Run[] = queues.indexes.get(base)?.runs ?? [];
     queues.drop(base);
+    instead();
     this.state.indexed.delete(base);
     this.state.dead.add(base);
     this.diedAt.set(base, this.state.manifests[0]?.number ?? 0);
     for (const run of runs) {
       const queue = queues.get(run.queue);
       if (queue === undefined || catalog.topicById(queue.topic)?.attributes.retention.mode !== 'consumed') continue;
-      const first = queue.runs[0];
-      const start = Math.min(first === undefined ? queue.visible : first.base, queue.visible);
-      if (start > queue.start && run.base >= queue.start && run.end <= start) this.shard.moveStart(queue, start);
+      // What was settled and is gone is not readable by offset any more.
+      const start = Math.min(queue.runs[0]?.base ?? queue.visible, queue.visible);
+      if (start > queue.start && run.end <= start) this.shard.moveStart(queue, start);
     }
   }
 

@@ -191,7 +191,7 @@ export class FileJournal implements Journal {
     } catch (error) {
       throw new JournalError('unknown', `read of ${length} bytes at ${position} failed`, { cause: error });
     }
-    throw new JournalError('unknown', `read of ${length} bytes at ${position} passes the end of ${segment.file.path}`);
+    throw new JournalError('unknown', `read of ${length} bytes at ${position} passes the end of segment ${segment.base}`);
   }
 
   readAsync(
@@ -213,7 +213,7 @@ export class FileJournal implements Journal {
     assert(index >= 0 && this.segments[index] !== this.active, 'only a sealed segment is dropped');
     const [segment] = this.segments.splice(index, 1);
     segment!.file.close();
-    this.options.disk.remove(segment!.file.path);
+    this.options.disk.remove(segmentPath(base));
     this.options.disk.syncDirectory(LOG_DIRECTORY);
     this.fullSinceMs = Math.min(this.fullSinceMs, 1);
   }

@@ -39,6 +39,8 @@ export class SettleSection {
 
   note(kind: number, offset: Offset, a: number, b: number): void {
     this.endRun();
+    // Nothing may follow the end of a ledger: it would open it again.
+    if (kind === SETTLE.closed) this.delivered = -1;
     this.write(kind, offset, a, b);
   }
 
