@@ -24,6 +24,8 @@ export async function startRabbitmq(folder: string): Promise<{ servers: ServerPr
     RABBITMQ_LOG_BASE: join(folder, 'log'),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
     RABBITMQ_CONF_ENV_FILE: '/dev/null',
+    // Then the script becomes the broker itself, and the process that is stopped or killed is the right one.
+    RUNNING_UNDER_SYSTEMD: 'true',
   };
   // The packaged script drops to the user rabbitmq; the one below it runs as whoever starts it.
   const mapper = new ServerProcess('epmd', 'epmd', ['-port', String(mapperPort), '-address', '127.0.0.1'], {
