@@ -148,9 +148,12 @@ export class Waiters {
 
   private wakeChosen(from: number, reason: 'data' | 'timeout'): void {
     const to = this.waking.length;
+    let n = from;
     try {
-      for (let n = from; n < to; n++) this.wake(this.waking[n]!, reason);
+      while (n < to) this.wake(this.waking[n++]!, reason);
     } finally {
+      // After a throw the others are woken all the same.
+      while (n < to) this.wakeNext(this.waking[n++]!, reason === 'data' ? 0 : 1);
       this.waking.length = from;
     }
   }
@@ -175,7 +178,15 @@ export class Waiters {
     this.pendingScheduled = false;
     const pending = this.pending;
     this.pending = [];
-    for (const entry of pending) this.wake(entry >> 1, entry & 1 ? 'timeout' : 'data');
+    let n = 0;
+    try {
+      while (n < pending.length) {
+        const entry = pending[n++]!;
+        this.wake(entry >> 1, entry & 1 ? 'timeout' : 'data');
+      }
+    } finally {
+      for (; n < pending.length; n++) this.wakeNext(pending[n]! >> 1, (pending[n]! & 1) as 0 | 1);
+    }
   };
 
   // ---------------------------------------------------------------- links
