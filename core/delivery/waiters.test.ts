@@ -35,8 +35,7 @@ function setUp(): {
 interface Inside {
   registrations: { used: number };
   links: { used: number };
-  lists: { used: number };
-  listOf: Map<number, number>;
+  lists: { size: number; pages: unknown[] };
   registrationOf: Map<Waiter, number>;
   waiters: unknown[];
   over: number[];
@@ -48,12 +47,11 @@ function expectNothingLeft(waiters: Waiters): void {
   expect({
     registrations: inside.registrations.used,
     links: inside.links.used,
-    lists: inside.lists.used,
-    queues: inside.listOf.size,
+    lists: inside.lists.size + inside.lists.pages.filter((page) => page !== undefined).length,
     waiters: inside.registrationOf.size + inside.waiters.filter((waiter) => waiter !== null).length,
     over: inside.over.length,
     hanging: inside.wheel.filter((id) => id >= 0).length,
-  }).toEqual({ registrations: 0, links: 0, lists: 0, queues: 0, waiters: 0, over: 0, hanging: 0 });
+  }).toEqual({ registrations: 0, links: 0, lists: 0, waiters: 0, over: 0, hanging: 0 });
 }
 
 describe('waiters', () => {

@@ -11,6 +11,7 @@
  * late by less than a tick.
  */
 import type { Clock, Offset, QueueNumber, TimeMs, Waiter } from '../types.ts';
+import { QueueLists } from './queue-lists.ts';
 import { Slab } from './slab.ts';
 
 export const TICK_MS = 10;
@@ -40,23 +41,16 @@ const BEFORE = 1;
 const OWNER = 2;
 /** The next link of the same registration. */
 const SIBLING = 3;
-/** -1 when it has been taken out of its list already. */
-const LIST = 4;
+/** -1 when it has been taken out of its queue's list already. */
+const QUEUE = 4;
 const LINK = 5;
-
-// The integers of a queue's list.
-const HEAD = 0;
-const TAIL = 1;
-const QUEUE = 2;
-const ROW = 3;
 
 export class Waiters {
   private readonly clock: Clock;
   private readonly visibleEnd: (queue: QueueNumber) => Offset;
   private readonly registrations = new Slab(REGISTRATION);
   private readonly links = new Slab(LINK);
-  private readonly lists = new Slab(ROW);
-  private readonly listOf = new Map<QueueNumber, number>();
+  private readonly lists = new QueueLists();
   private readonly registrationOf = new Map<Waiter, number>();
   /** By registration. */
   private waiters: (Waiter | null)[] = [];
@@ -121,13 +115,13 @@ export class Waiters {
 
   /** The visible end of the queue is `end` now. When a queue is deleted: Infinity, so that its readers look again. */
   advanced(queue: QueueNumber, end: Offset): void {
-    const list = this.listOf.get(queue);
-    if (list === undefined) return;
+    const head = this.lists.head(queue);
+    if (head < 0) return;
     const from = this.waking.length;
     const { ints, floats } = this.links;
     const states = this.registrations.ints;
     let next: number;
-    for (let link = this.lists.ints[list * ROW + HEAD]!; link >= 0; link = next) {
+    for (let link = head; link >= 0; link = next) {
       const at = link * LINK;
       next = ints[at + AFTER]!;
       const id = ints[at + OWNER]!;
@@ -192,27 +186,17 @@ export class Waiters {
   // ---------------------------------------------------------------- links
 
   private link(id: number, queue: QueueNumber, end: Offset): void {
-    let list = this.listOf.get(queue);
-    if (list === undefined) {
-      list = this.lists.take();
-      this.listOf.set(queue, list);
-      this.lists.ints[list * ROW + HEAD] = -1;
-      this.lists.ints[list * ROW + TAIL] = -1;
-      this.lists.ints[list * ROW + QUEUE] = queue;
-    }
     const link = this.links.take();
     const { ints, floats } = this.links;
-    const lists = this.lists.ints;
     const at = link * LINK;
-    const tail = lists[list * ROW + TAIL]!;
+    const tail = this.lists.tail(queue);
     ints[at + AFTER] = -1;
     ints[at + BEFORE] = tail;
     ints[at + OWNER] = id;
-    ints[at + LIST] = list;
+    ints[at + QUEUE] = queue;
     floats[link] = end;
     if (tail >= 0) ints[tail * LINK + AFTER] = link;
-    else lists[list * ROW + HEAD] = link;
-    lists[list * ROW + TAIL] = link;
+    this.lists.set(queue, tail >= 0 ? this.lists.head(queue) : link, link);
     const registrations = this.registrations.ints;
     ints[at + SIBLING] = registrations[id * REGISTRATION + FIRST_LINK]!;
     registrations[id * REGISTRATION + FIRST_LINK] = link;
@@ -222,20 +206,16 @@ export class Waiters {
   /** Takes the link out of its queue's list; it still belongs to its registration. */
   private unlink(link: number): void {
     const { ints } = this.links;
-    const lists = this.lists.ints;
     const at = link * LINK;
-    const list = ints[at + LIST]!;
-    if (list < 0) return;
+    const queue = ints[at + QUEUE]!;
+    if (queue < 0) return;
     const before = ints[at + BEFORE]!;
     const after = ints[at + AFTER]!;
-    ints[at + LIST] = -1;
+    ints[at + QUEUE] = -1;
     if (before >= 0) ints[before * LINK + AFTER] = after;
-    else lists[list * ROW + HEAD] = after;
     if (after >= 0) ints[after * LINK + BEFORE] = before;
-    else lists[list * ROW + TAIL] = before;
-    if (before >= 0 || after >= 0) return;
-    this.listOf.delete(lists[list * ROW + QUEUE]!);
-    this.lists.give(list);
+    if (before < 0) this.lists.set(queue, after, after < 0 ? -1 : this.lists.tail(queue));
+    else if (after < 0) this.lists.set(queue, this.lists.head(queue), before);
   }
 
   /** The registration is over. */
