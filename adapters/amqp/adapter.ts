@@ -22,8 +22,8 @@ class AmqpAdapter implements Adapter {
   #draining = false;
 
   constructor(context: AdapterContext) {
-    const topology = new Topology(context.broker);
-    const ready = topology.sweep(context.anonymous('')).catch((error: unknown) => {
+    const topology = new Topology(context.broker, context.internal ?? context.anonymous(''));
+    const ready = topology.sweep().catch((error: unknown) => {
       context.log.warn({ error: String(error) }, 'queues that should not have outlived the last stop are still there');
     });
     this.#shared = {

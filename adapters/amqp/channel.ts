@@ -13,6 +13,7 @@ import { Confirms } from './confirms.ts';
 import type { Connection } from './connection.ts';
 import { type Consumer, unackedMaxDefault } from './consumer.ts';
 import { ContentAssembly } from './content-assembly.ts';
+import type { Handled } from './dispatch.ts';
 import { Unacked } from './unacked.ts';
 
 /** Where deliveries came from: answers need the group and queue, and find their consumer. Null for basic.get. */
@@ -36,6 +37,8 @@ export class Channel implements AppendTarget {
   sharedPrefetch = 0;
   /** What an empty queue name means. */
   lastQueue = '';
+  #pendingAppends = 0;
+  readonly #waiting: (() => void)[] = [];
   readonly #unacked = new Unacked();
   /** Unanswered deliveries to consumers: the shared prefetch does not count those of basic.get. */
   #consumed = 0;
@@ -215,10 +218,29 @@ export class Channel implements AppendTarget {
     }
   }
 
-  // ------------------------------------------------------------ confirms
+  // ------------------------------------------------------------ publishes
+
+  /** An append was accepted; `appended` will follow. */
+  awaitAppend(sequence: number): void {
+    this.#pendingAppends++;
+    if (sequence > 0) this.confirms.awaited();
+  }
+
+  /**
+   * Runs a method that looks at what is in a queue. What the channel published before must be visible to it, as it is
+   * in RabbitMQ, and a message is visible only once it is as safe as its topic says: so it may have to wait.
+   */
+  afterAppends(run: () => Handled): Handled {
+    if (this.#pendingAppends === 0) return run();
+    return new Promise<void>((resolve) => this.#waiting.push(resolve)).then(run);
+  }
 
   /** An append is committed: the token is its sequence number, or 0 without confirms. */
   appended(token: number): void {
+    if (--this.#pendingAppends === 0 && this.#waiting.length > 0) {
+      for (const resolve of this.#waiting) resolve();
+      this.#waiting.length = 0;
+    }
     if (token > 0 && this.confirms.appended(token)) this.connection.confirmLater(this);
   }
 

@@ -29,7 +29,7 @@ import type { Counts } from './counts.ts';
 import { DeliveryContent } from './delivery-content.ts';
 import { dispatchChannel, dispatchConnection } from './dispatch.ts';
 import type { FrameSink } from './frame-parser.ts';
-import { FrameParser, frameOverheadBytes } from './frame-parser.ts';
+import { FrameParser } from './frame-parser.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Limits } from './limits.ts';
@@ -214,6 +214,7 @@ export class Connection implements FrameSink, Asker {
     if (this.state === 'closed') {
       // What it made meanwhile belongs to nobody.
       this.#removeQueues();
+      this.#stream.resume();
       return;
     }
     while (!this.#held && this.#kept.length > 0) this.#take(this.#kept.shift()!);

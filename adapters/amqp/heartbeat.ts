@@ -31,6 +31,8 @@ export class Heartbeat {
     this.#clock = clock;
     this.#target = target;
     this.#tickMs = (intervalS * 1000) / 2;
+    this.#frames = target.framesWritten();
+    this.#octets = target.octetsRead();
     this.#arm();
   }
 

@@ -45,8 +45,12 @@ export class Topology {
   readonly #broker: Verbs;
   readonly #owned = new Map<Topic['id'], { readonly topic: Topic; readonly owner: Asker }>();
 
-  constructor(broker: Verbs) {
+  /** For what no client asks for: its rights are not the question when its queues end with it. */
+  readonly #internal: Principal;
+
+  constructor(broker: Verbs, internal: Principal) {
     this.#broker = broker;
+    this.#internal = internal;
   }
 
   // ------------------------------------------------------------ queues
@@ -94,17 +98,17 @@ export class Topology {
     if (shapeOf(topic).exclusive !== exclusive) throw locked(topic.name, asker.virtualHost);
   }
 
-  async remove(asker: Asker, topic: Topic): Promise<void> {
+  async remove(asker: Asker, topic: Topic, principal: Principal = asker.principal): Promise<void> {
     this.#owned.delete(topic.id);
     const sources = this.#sourcesThatMayGo(asker, (binding) => binding.destination === topic.name);
-    await this.#broker.deleteTopic(asker.principal, topic);
+    await this.#broker.deleteTopic(principal, topic);
     await this.#removeUnusedExchanges(asker, sources);
   }
 
   /** Deletes the queues that belong to a connection which ends. */
   async removeOwnedBy(asker: Asker): Promise<void> {
     for (const { topic, owner } of [...this.#owned.values()]) {
-      if (owner === asker && this.#owned.has(topic.id)) await this.remove(asker, topic);
+      if (owner === asker && this.#owned.has(topic.id)) await this.remove(asker, topic, this.#internal);
     }
   }
 
@@ -125,7 +129,8 @@ export class Topology {
   }
 
   /** Deletes what should not have outlived the last stop: queues that are not durable, and queues of connections. */
-  async sweep(principal: Principal): Promise<void> {
+  async sweep(): Promise<void> {
+    const principal = this.#internal;
     for (const namespace of this.#broker.namespaces()) {
       for (const topic of this.#broker.topics(principal, namespace)) {
         const { durable, exclusive } = shapeOf(topic);
@@ -181,17 +186,17 @@ export class Topology {
   async materialise(asker: Asker, exchange: Exchange): Promise<void> {
     if (predeclaredTypes[exchange.name] === undefined || this.#broker.exchange(asker.namespace, exchange.name) !== null)
       return;
-    await this.#broker.createExchange(asker.principal, exchange);
+    await this.#broker.createExchange(this.#internal, exchange);
   }
 
   /** True when something is bound to it. */
   isSource(asker: Asker, name: string): boolean {
-    return this.#broker.bindings(asker.principal, asker.namespace).some((binding) => binding.source === name);
+    return this.#broker.bindings(this.#internal, asker.namespace).some((binding) => binding.source === name);
   }
 
-  async removeExchange(asker: Asker, name: string): Promise<void> {
+  async removeExchange(asker: Asker, name: string, principal: Principal = asker.principal): Promise<void> {
     const sources = this.#sourcesThatMayGo(asker, (binding) => binding.destination === name);
-    await this.#broker.deleteExchange(asker.principal, asker.namespace, name);
+    await this.#broker.deleteExchange(principal, asker.namespace, name);
     await this.#removeUnusedExchanges(asker, sources);
   }
 
@@ -202,18 +207,18 @@ export class Topology {
 
   /** Auto-delete exchanges that may lose their last binding when these bindings go. */
   #sourcesThatMayGo(asker: Asker, goes: (binding: Binding) => boolean): string[] {
-    const { principal, namespace } = asker;
-    const temporary = this.#broker.exchanges(principal, namespace).filter((exchange) => exchange.autoDelete);
+    const { namespace } = asker;
+    const temporary = this.#broker.exchanges(this.#internal, namespace).filter((exchange) => exchange.autoDelete);
     if (temporary.length === 0) return [];
     const names = new Set(temporary.map((exchange) => exchange.name));
-    const bindings = this.#broker.bindings(principal, namespace).filter(goes);
+    const bindings = this.#broker.bindings(this.#internal, namespace).filter(goes);
     return [...new Set(bindings.map((binding) => binding.source))].filter((name) => names.has(name));
   }
 
   async #removeUnusedExchanges(asker: Asker, names: readonly string[]): Promise<void> {
     for (const name of names) {
       if (this.#broker.exchange(asker.namespace, name)?.autoDelete !== true || this.isSource(asker, name)) continue;
-      await this.removeExchange(asker, name);
+      await this.removeExchange(asker, name, this.#internal);
     }
   }
 

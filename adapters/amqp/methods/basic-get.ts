@@ -1,11 +1,16 @@
 /** basic.get: one message now, or get-empty. Prefetch does not count it. */
 
 import type { Channel } from '../channel.ts';
+import type { Handled } from '../dispatch.ts';
 import { groupFor } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { queueNamed } from './queue-named.ts';
 
-export function basicGet(channel: Channel, { queue, noAck }: Arguments<'basic.get'>): void {
+export function basicGet(channel: Channel, args: Arguments<'basic.get'>): Handled {
+  return channel.afterAppends(() => get(channel, args));
+}
+
+function get(channel: Channel, { queue, noAck }: Arguments<'basic.get'>): void {
   const { connection } = channel;
   const { frames, topology, content } = connection;
   const topic = topology.require(connection, queueNamed(channel, queue));

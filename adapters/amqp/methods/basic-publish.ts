@@ -107,7 +107,7 @@ function publish(channel: Channel): void {
     const queues = appendThrough(channel, sequence);
     connection.shared.counts.published++;
     if (queues > 0) {
-      if (sequence > 0) confirms.awaited();
+      channel.awaitAppend(sequence);
     } else {
       connection.shared.counts.unroutable++;
       if (content.mandatory) returnContent(channel);

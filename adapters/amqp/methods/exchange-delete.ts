@@ -9,7 +9,7 @@ import { refuseDefaultExchange } from './default-exchange.ts';
 
 export async function exchangeDelete(channel: Channel, args: Arguments<'exchange.delete'>): Promise<void> {
   const { connection } = channel;
-  const { broker, topology, principal, namespace, virtualHost } = connection;
+  const { broker, topology, namespace, virtualHost } = connection;
   const name = cleanName(args.exchange);
   refuseDefaultExchange(name);
   if (topology.isPredeclared(name)) {

@@ -6,6 +6,7 @@
 import { BrokerError } from '../../../core/errors.ts';
 import type { Topic } from '../../../core/types.ts';
 import type { Channel } from '../channel.ts';
+import type { Handled } from '../dispatch.ts';
 import { ownGroup } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName, generatedName, refuseReserved } from '../names.ts';
@@ -13,7 +14,11 @@ import type { QueueShape } from '../queue-arguments.ts';
 import { attributesOf, checkQueue, compareProperty, compareQueueArguments } from '../queue-arguments.ts';
 import { queuePlace, shapeOf } from '../topology.ts';
 
-export async function queueDeclare(channel: Channel, args: Arguments<'queue.declare'>): Promise<void> {
+export function queueDeclare(channel: Channel, args: Arguments<'queue.declare'>): Handled {
+  return channel.afterAppends(() => declare(channel, args));
+}
+
+async function declare(channel: Channel, args: Arguments<'queue.declare'>): Promise<void> {
   const { connection } = channel;
   const { topology } = connection;
   const given = cleanName(args.queue);

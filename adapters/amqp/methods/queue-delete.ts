@@ -2,12 +2,17 @@
 
 import { AmqpError } from '../amqp-error.ts';
 import type { Channel } from '../channel.ts';
+import type { Handled } from '../dispatch.ts';
 import { ownGroup } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { onLogTopic, queuePlace } from '../topology.ts';
 import { queueNamed } from './queue-named.ts';
 
-export async function queueDelete(channel: Channel, args: Arguments<'queue.delete'>): Promise<void> {
+export function queueDelete(channel: Channel, args: Arguments<'queue.delete'>): Handled {
+  return channel.afterAppends(() => remove(channel, args));
+}
+
+async function remove(channel: Channel, args: Arguments<'queue.delete'>): Promise<void> {
   const { connection } = channel;
   const { topology } = connection;
   const name = queueNamed(channel, args.queue);

@@ -1,10 +1,15 @@
 /** queue.purge: settles what is ready; what consumers hold stays with them. */
 
 import type { Channel } from '../channel.ts';
+import type { Handled } from '../dispatch.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { queueNamed } from './queue-named.ts';
 
-export async function queuePurge(channel: Channel, { queue, nowait }: Arguments<'queue.purge'>): Promise<void> {
+export function queuePurge(channel: Channel, args: Arguments<'queue.purge'>): Handled {
+  return channel.afterAppends(() => purge(channel, args));
+}
+
+async function purge(channel: Channel, { queue, nowait }: Arguments<'queue.purge'>): Promise<void> {
   const { connection } = channel;
   const topic = connection.topology.requireQueue(connection, queueNamed(channel, queue), 'purge');
   const messageCount = await connection.broker.purge(connection.principal, topic);

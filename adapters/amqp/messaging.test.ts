@@ -1,0 +1,495 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { definitions } from './testing/amqplib-encoder.ts';
+import { harness } from './testing/harness.ts';
+import type { RawClient } from './testing/raw-client.ts';
+import { publishBytes } from './testing/raw-client.ts';
+
+const toQueue = (client: RawClient, queue: string, ...bodies: string[]): void => {
+  for (const body of bodies) client.publish(1, { exchange: '', routingKey: queue }, {}, Buffer.from(body));
+};
+
+const confirmed = async (client: RawClient): Promise<void> => {
+  client.send(1, 'confirm.select');
+  await client.expect(1, 'confirm.select-ok');
+};
+
+describe('publish and deliver', () => {
+  test('every property, header and octet of the body arrives as it was sent', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    const properties = {
+      contentType: 'text/plain',
+      headers: {
+        traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+        n: { '!': 'int64', value: 5 },
+        list: ['a', { b: true }],
+      },
+      deliveryMode: 2,
+      priority: 5,
+      correlationId: 'c',
+      messageId: 'm',
+      timestamp: 1700000000,
+    };
+    const body = Buffer.alloc(20_000, 'x');
+    client.publish(1, { exchange: '', routingKey: 'q' }, properties, body);
+    await client.consume(1, 'q', { consumerTag: 'me' });
+    expect(await client.expect(1, 'basic.deliver')).toEqual({
+      consumerTag: 'me',
+      deliveryTag: 1,
+      redelivered: false,
+      exchange: '',
+      routingKey: 'q',
+    });
+    const content = await client.content(1);
+    expect(content.body.equals(body)).toBe(true);
+    expect(content.properties).toMatchObject({ ...properties, headers: { ...properties.headers, n: 5 } });
+  });
+
+  test('the same message octet by octet', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    for (const octet of publishBytes(1, { exchange: '', routingKey: 'q' }, { type: 't' }, Buffer.from('hello'), 2)) {
+      client.raw(Buffer.from([octet]));
+    }
+    await client.consume(1, 'q');
+    await client.delivery(1, 'hello');
+  });
+
+  test('contents of two channels may interleave', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.open(2);
+    await client.declare(1, 'q');
+    const one = publishBytes(1, { exchange: '', routingKey: 'q' }, { messageId: '1' }, Buffer.from('one'), 1);
+    const two = publishBytes(2, { exchange: '', routingKey: 'q' }, { messageId: '2' }, Buffer.from('two'), 1);
+    const frames = (bytes: Buffer): Buffer[] => {
+      const out: Buffer[] = [];
+      for (let at = 0; at < bytes.length; ) {
+        const end = at + 8 + bytes.readUInt32BE(at + 3);
+        out.push(bytes.subarray(at, end));
+        at = end;
+      }
+      return out;
+    };
+    const [a, b] = [frames(one), frames(two)];
+    for (let i = 0; i < a.length; i++) client.raw(Buffer.concat([a[i]!, b[i]!]));
+    await client.consume(1, 'q');
+    await client.delivery(1, 'one');
+    await client.delivery(1, 'two');
+  });
+
+  test('empty and large bodies', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    const large = Buffer.alloc(1024 * 1024, 'y');
+    toQueue(client, 'q', '');
+    client.publish(1, { exchange: '', routingKey: 'q' }, {}, large);
+    await client.consume(1, 'q');
+    await client.delivery(1, '');
+    await client.expect(1, 'basic.deliver');
+    expect((await client.content(1)).body.equals(large)).toBe(true);
+  });
+
+  test('a body over the limit closes the channel, and the rest of it is dropped', async () => {
+    const { client: connect } = await harness({ limits: { messageBytesMax: 10 } });
+    const client = await connect();
+    client.publish(1, { exchange: '', routingKey: 'q' }, {}, Buffer.alloc(11));
+    expect(await client.expect(1, 'channel.close')).toMatchObject({
+      replyCode: 406,
+      replyText: 'PRECONDITION_FAILED - message size 11 is larger than configured max size 10',
+      classId: 60,
+      methodId: 40,
+    });
+    client.send(1, 'channel.close-ok');
+    await client.open(1);
+  });
+
+  test('contents that are announced and begun everywhere are bounded together', async () => {
+    const { client: connect } = await harness({ limits: { contentBytesMax: 5000 } });
+    const client = await connect();
+    await client.open(2);
+    for (const channel of [1, 2]) {
+      client.send(channel, 'basic.publish', { exchange: '', routingKey: 'q' });
+      client.raw(definitions.encodeProperties(60, channel, 4000, {}));
+      client.raw(publishBytes(channel, {}, {}, Buffer.alloc(3000), 3000).subarray(-3008));
+    }
+    expect((await client.expect(0, 'connection.close'))['replyCode']).toBe(506);
+  });
+});
+
+describe('confirms', () => {
+  test('of one turn come as one', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    await confirmed(client);
+    const one = publishBytes(1, { exchange: '', routingKey: 'q' }, {}, Buffer.from('x'), 9);
+    client.raw(Buffer.concat([one, one, one]));
+    expect(await client.expect(1, 'basic.ack')).toEqual({ deliveryTag: 3, multiple: true });
+    client.raw(one);
+    expect(await client.expect(1, 'basic.ack')).toEqual({ deliveryTag: 4, multiple: false });
+  });
+
+  test('an unroutable mandatory message is returned before it is acknowledged', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await confirmed(client);
+    client.publish(1, { exchange: '', routingKey: 'none', mandatory: true }, { messageId: 'm' }, Buffer.from('back'));
+    expect(await client.expect(1, 'basic.return')).toEqual({
+      replyCode: 312,
+      replyText: 'NO_ROUTE',
+      exchange: '',
+      routingKey: 'none',
+    });
+    expect(await client.content(1)).toMatchObject({ body: Buffer.from('back'), properties: { messageId: 'm' } });
+    expect(await client.expect(1, 'basic.ack')).toEqual({ deliveryTag: 1, multiple: false });
+    client.publish(1, { exchange: '', routingKey: 'none' }, {}, Buffer.from('gone'));
+    expect(await client.expect(1, 'basic.ack')).toEqual({ deliveryTag: 2, multiple: false });
+  });
+
+  test('every sequence number is answered once, whatever is routable', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    await confirmed(client);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.boolean(), { minLength: 1, maxLength: 20 }), async (routable) => {
+        const bytes = routable.map((yes) =>
+          publishBytes(1, { exchange: '', routingKey: yes ? 'q' : 'none' }, {}, Buffer.from('x'), 9),
+        );
+        client.raw(Buffer.concat(bytes));
+        const last = answered + routable.length;
+        while (answered < last) {
+          const { deliveryTag, multiple } = await client.expect(1, 'basic.ack');
+          expect(multiple).toBe(Number(deliveryTag) - answered > 1);
+          answered = Number(deliveryTag);
+        }
+        expect(answered).toBe(last);
+      }),
+      { numRuns: 30 },
+    );
+  });
+  let answered = 0;
+});
+
+describe('answers of consumers', () => {
+  test('requeued messages come back in their place, marked', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    client.send(1, 'basic.qos', { prefetchCount: 4 });
+    await client.expect(1, 'basic.qos-ok');
+    toQueue(client, 'q', '1', '2', '3', '4', '5', '6');
+    await client.consume(1, 'q');
+    for (const body of ['1', '2', '3', '4']) await client.delivery(1, body);
+    client.send(1, 'basic.nack', { deliveryTag: 2, requeue: true });
+    client.send(1, 'basic.reject', { deliveryTag: 1, requeue: true });
+    await client.delivery(1, '1', true);
+    await client.delivery(1, '2', true);
+    client.send(1, 'basic.ack', { deliveryTag: 4, multiple: true });
+    await client.delivery(1, '5');
+    await client.delivery(1, '6');
+  });
+
+  test('multiple with tag 0 answers all, also when there are none; a tag once answered is unknown', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    toQueue(client, 'q', 'a', 'b');
+    await client.consume(1, 'q');
+    await client.delivery(1, 'a');
+    await client.delivery(1, 'b');
+    client.send(1, 'basic.ack', { deliveryTag: 0, multiple: true });
+    client.send(1, 'basic.ack', { deliveryTag: 0, multiple: true });
+    expect(await client.declare(1, 'q')).toMatchObject({ messageCount: 0, consumerCount: 1 });
+    client.send(1, 'basic.ack', { deliveryTag: 2, multiple: true });
+    expect((await client.expect(1, 'channel.close'))['replyText']).toBe('PRECONDITION_FAILED - unknown delivery tag 2');
+  });
+
+  test('closing a channel or losing a client returns everything in order', async () => {
+    const { client: connect } = await harness();
+    const first = await connect();
+    const second = await connect();
+    await first.declare(1, 'q');
+    toQueue(first, 'q', '1', '2', '3');
+    await first.consume(1, 'q');
+    for (const body of ['1', '2', '3']) await first.delivery(1, body);
+    first.send(1, 'basic.ack', { deliveryTag: 2 });
+    first.send(1, 'channel.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+    await first.expect(1, 'channel.close-ok');
+    await second.consume(1, 'q');
+    await second.delivery(1, '1', true);
+    await second.delivery(1, '3', true);
+    const third = await connect();
+    second.destroy();
+    await third.consume(1, 'q');
+    await third.delivery(1, '1', true);
+    await third.delivery(1, '3', true);
+  });
+
+  test('a cancelled consumer keeps what it holds until it answers', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    toQueue(client, 'q', 'a', 'b');
+    const tag = await client.consume(1, 'q');
+    await client.delivery(1, 'a');
+    await client.delivery(1, 'b');
+    client.send(1, 'basic.cancel', { consumerTag: tag });
+    await client.expect(1, 'basic.cancel-ok');
+    expect(await client.declare(1, 'q')).toMatchObject({ messageCount: 0, consumerCount: 0 });
+    toQueue(client, 'q', 'c');
+    await client.nothing();
+    client.send(1, 'basic.nack', { deliveryTag: 1, requeue: true });
+    client.send(1, 'basic.ack', { deliveryTag: 2 });
+    await client.consume(1, 'q');
+    await client.delivery(1, 'a', true);
+    await client.delivery(1, 'c');
+  });
+
+  test('recover brings everything back', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    toQueue(client, 'q', 'a', 'b');
+    await client.consume(1, 'q');
+    await client.delivery(1, 'a');
+    await client.delivery(1, 'b');
+    client.send(1, 'basic.recover', { requeue: true });
+    await client.expect(1, 'basic.recover-ok');
+    expect([await client.delivery(1, 'a', true), await client.delivery(1, 'b', true)]).toEqual([3, 4]);
+  });
+
+  test('both prefetches hold: three each, five together', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    await client.declare(1, 'r');
+    client.send(1, 'basic.qos', { prefetchCount: 3 });
+    await client.expect(1, 'basic.qos-ok');
+    client.send(1, 'basic.qos', { prefetchCount: 5, global: true });
+    await client.expect(1, 'basic.qos-ok');
+    toQueue(client, 'q', '1', '2', '3', '4');
+    toQueue(client, 'r', '5', '6', '7', '8');
+    await client.consume(1, 'q');
+    for (const body of ['1', '2', '3']) await client.delivery(1, body);
+    await client.consume(1, 'r');
+    for (const body of ['5', '6']) await client.delivery(1, body);
+    await client.nothing();
+    client.send(1, 'basic.ack', { deliveryTag: 4 });
+    await client.delivery(1, '7');
+    client.send(1, 'basic.ack', { deliveryTag: 3, multiple: true });
+    await client.delivery(1, '4');
+    await client.delivery(1, '8');
+    await client.nothing();
+  });
+
+  test('no-ack deliveries use tags and need no answer', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    toQueue(client, 'q', 'a', 'b');
+    await client.consume(1, 'q', { noAck: true });
+    expect([await client.delivery(1, 'a'), await client.delivery(1, 'b')]).toEqual([1, 2]);
+    client.send(1, 'basic.ack', { deliveryTag: 1 });
+    expect((await client.expect(1, 'channel.close'))['replyCode']).toBe(406);
+  });
+});
+
+describe('basic.get', () => {
+  test('takes one at a time and says how many are left', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    toQueue(client, 'q', 'a', 'b');
+    client.send(1, 'basic.get', { queue: 'q' });
+    expect(await client.expect(1, 'basic.get-ok')).toMatchObject({
+      deliveryTag: 1,
+      redelivered: false,
+      messageCount: 1,
+    });
+    expect((await client.content(1)).body.toString()).toBe('a');
+    client.send(1, 'basic.get', { queue: '', noAck: true });
+    expect(await client.expect(1, 'basic.get-ok')).toMatchObject({ deliveryTag: 2, messageCount: 0 });
+    await client.content(1);
+    client.send(1, 'basic.get', { queue: 'q' });
+    await client.expect(1, 'basic.get-empty');
+    client.send(1, 'basic.nack', { deliveryTag: 1, requeue: true });
+    client.send(1, 'basic.get', { queue: 'q' });
+    expect(await client.expect(1, 'basic.get-ok')).toMatchObject({ deliveryTag: 3, redelivered: true });
+  });
+});
+
+describe('the life of queues and exchanges', () => {
+  test('an exclusive queue is its connection only, and goes with it', async () => {
+    const { client: connect } = await harness();
+    const owner = await connect();
+    const other = await connect();
+    await owner.declare(1, 'mine', { exclusive: true });
+    other.send(1, 'queue.declare', { queue: 'mine', passive: true, arguments: {} });
+    const close = await other.expect(1, 'channel.close');
+    expect([close['replyCode'], String(close['replyText']).slice(0, 70)]).toEqual([
+      405,
+      "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'mine' in vhost '/'".slice(0, 70),
+    ]);
+    other.send(1, 'channel.close-ok');
+    owner.send(0, 'connection.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+    await owner.expect(0, 'connection.close-ok');
+    await other.open(1);
+    other.send(1, 'queue.declare', { queue: 'mine', passive: true, arguments: {} });
+    expect((await other.expect(1, 'channel.close'))['replyCode']).toBe(404);
+  });
+
+  test('an auto-delete queue goes with its last consumer', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'tmp', { autoDelete: true });
+    const tag = await client.consume(1, 'tmp');
+    client.send(1, 'basic.cancel', { consumerTag: tag });
+    await client.expect(1, 'basic.cancel-ok');
+    client.send(1, 'queue.declare', { queue: 'tmp', passive: true, arguments: {} });
+    expect((await client.expect(1, 'channel.close'))['replyCode']).toBe(404);
+  });
+
+  test('a deleted queue cancels its consumers, who hear of it if they want to', async () => {
+    const { client: connect } = await harness();
+    const client = await connect({ capabilities: { consumer_cancel_notify: true } });
+    await client.declare(1, 'q');
+    const tag = await client.consume(1, 'q');
+    client.send(1, 'queue.delete', { queue: 'q' });
+    expect(await client.expect(1, 'basic.cancel')).toEqual({ consumerTag: tag, nowait: true });
+    expect(await client.expect(1, 'queue.delete-ok')).toEqual({ messageCount: 0 });
+  });
+
+  test('a server-named queue gets a name nobody else has', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    const first = String((await client.declare(1, '', { durable: false, exclusive: true }))['queue']);
+    const second = String((await client.declare(1, '', { durable: false, exclusive: true }))['queue']);
+    expect(first).toMatch(/^amq\.gen-[\w-]{22}$/);
+    expect(second).not.toBe(first);
+    toQueue(client, second, 'x');
+    await client.consume(1, '');
+    await client.delivery(1, 'x');
+  });
+
+  test('exchanges route by their type, and an alternate takes what they do not', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    for (const queue of ['direct', 'fanout', 'topic', 'headers', 'lost']) await client.declare(1, queue);
+    const bind = async (queue: string, exchange: string, routingKey: string, args: object = {}): Promise<void> => {
+      client.send(1, 'queue.bind', { queue, exchange, routingKey, arguments: args });
+      await client.expect(1, 'queue.bind-ok');
+    };
+    client.send(1, 'exchange.declare', {
+      exchange: 'ex',
+      type: 'direct',
+      durable: true,
+      arguments: { 'alternate-exchange': 'amq.fanout' },
+    });
+    await client.expect(1, 'exchange.declare-ok');
+    await bind('direct', 'ex', 'red');
+    await bind('lost', 'amq.fanout', '');
+    await bind('topic', 'amq.topic', 'a.*.c.#');
+    await bind('headers', 'amq.headers', '', { 'x-match': 'all', n: 1, s: 'x' });
+    const publish = (exchange: string, routingKey: string, body: string, properties: object = {}): void =>
+      client.publish(1, { exchange, routingKey, mandatory: true }, properties, Buffer.from(body));
+    publish('ex', 'red', '1');
+    publish('ex', 'blue', '2');
+    publish('amq.topic', 'a.b.c.d.e', '3');
+    publish('amq.headers', '', '4', { headers: { n: 1, s: 'x', more: true } });
+    for (const [queue, body, exchange] of [
+      ['direct', '1', 'ex'],
+      ['lost', '2', 'ex'],
+      ['topic', '3', 'amq.topic'],
+      ['headers', '4', 'amq.headers'],
+    ]) {
+      client.send(1, 'basic.get', { queue, noAck: true });
+      expect(await client.expect(1, 'basic.get-ok')).toMatchObject({ exchange, messageCount: 0 });
+      expect((await client.content(1)).body.toString()).toBe(body);
+    }
+    publish('amq.direct', 'x', 'unbound');
+    expect(await client.expect(1, 'basic.return')).toMatchObject({ exchange: 'amq.direct' });
+    await client.content(1);
+  });
+
+  test('an auto-delete exchange goes with its last binding', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    client.send(1, 'exchange.declare', { exchange: 'ex', type: 'fanout', autoDelete: true, arguments: {} });
+    await client.expect(1, 'exchange.declare-ok');
+    client.send(1, 'queue.bind', { queue: 'q', exchange: 'ex', routingKey: '', arguments: {} });
+    await client.expect(1, 'queue.bind-ok');
+    client.send(1, 'queue.unbind', { queue: 'q', exchange: 'ex', routingKey: '', arguments: {} });
+    await client.expect(1, 'queue.unbind-ok');
+    client.send(1, 'exchange.declare', { exchange: 'ex', passive: true, arguments: {} });
+    expect((await client.expect(1, 'channel.close'))['replyText']).toBe("NOT_FOUND - no exchange 'ex' in vhost '/'");
+  });
+
+  test('what is declared twice at the same time is declared once', async () => {
+    const { client: connect } = await harness();
+    const [a, b] = [await connect(), await connect()];
+    for (const client of [a, b]) client.send(1, 'queue.declare', { queue: 'q', durable: true, arguments: {} });
+    await a.expect(1, 'queue.declare-ok');
+    await b.expect(1, 'queue.declare-ok');
+  });
+
+  test('pipelined methods are answered in order', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    client.send(1, 'queue.declare', { queue: 'q', durable: true, arguments: {} });
+    client.send(1, 'queue.bind', { queue: 'q', exchange: 'amq.fanout', routingKey: '', arguments: {} });
+    client.publish(1, { exchange: 'amq.fanout', routingKey: '' }, {}, Buffer.from('x'));
+    client.send(1, 'basic.consume', { queue: 'q', consumerTag: 'c', arguments: {} });
+    client.send(1, 'basic.qos', { prefetchCount: 1 });
+    for (const name of ['queue.declare-ok', 'queue.bind-ok', 'basic.consume-ok', 'basic.qos-ok'] as const) {
+      await client.expect(1, name);
+    }
+    await client.delivery(1, 'x');
+  });
+});
+
+describe('hostile octets', () => {
+  test('after any of them, in any state, the adapter lives and others are served', async () => {
+    const { client: connect, stranger, adapter } = await harness();
+    const frame = fc
+      .tuple(
+        fc.constantFrom(1, 1, 1, 2, 3, 8, 4),
+        fc.constantFrom(0, 1, 1, 2, 65535),
+        fc.oneof(
+          fc.uint8Array({ maxLength: 60 }),
+          fc
+            .tuple(fc.constantFrom(10, 20, 40, 50, 60, 85, 90), fc.nat(121), fc.uint8Array({ maxLength: 40 }))
+            .map(([classId, methodId, rest]) => Buffer.from([0, classId, 0, methodId, ...rest])),
+        ),
+      )
+      .map(([type, channel, payload]) => {
+        const head = Buffer.from([type, channel >> 8, channel & 255, 0, 0, 0, payload.length]);
+        return Buffer.concat([head, payload, Buffer.from([0xce])]);
+      });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('header', 'start', 'running'),
+        fc.array(frame, { maxLength: 8 }),
+        async (state, frames) => {
+          const client = state === 'running' ? await connect() : stranger();
+          if (state === 'start') client.raw(Buffer.from('AMQP\x00\x00\x09\x01', 'latin1'));
+          for (const bytes of frames) client.raw(bytes);
+          await new Promise((resolve) => setImmediate(resolve));
+          client.destroy();
+        },
+      ),
+      { numRuns: 300 },
+    );
+    const client = await connect();
+    await client.declare(1, 'still-here');
+    client.destroy();
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(adapter.connections).toBe(0);
+  });
+});

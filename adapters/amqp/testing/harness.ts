@@ -1,0 +1,112 @@
+/** The adapter over the real broker, on a simulated disk and with a clock that tests move. */
+
+import { Broker } from '../../../core/broker.ts';
+import { crc32c } from '../../../core/log/crc32c.ts';
+import { BROKER } from '../../../core/publish.ts';
+import { SimDisk } from '../../../core/testing/sim-disk.ts';
+import { SimRandom } from '../../../core/testing/sim-random.ts';
+import type { Clock } from '../../../core/types.ts';
+import type { Adapter, AdapterContext } from '../../adapter.ts';
+import { codec, create } from '../adapter.ts';
+import { RawClient } from './raw-client.ts';
+import { TestClock } from './test-clock.ts';
+
+export interface Harness {
+  readonly clock: TestClock;
+  readonly disk: SimDisk;
+  readonly broker: Broker;
+  readonly adapter: Adapter;
+  /** What was logged as a warning or an error. */
+  readonly warnings: string[];
+  /** A client with the handshake behind it and channel 1 open. */
+  client(options?: Parameters<RawClient['handshake']>[0]): Promise<RawClient>;
+  /** A client that has sent nothing. */
+  stranger(): RawClient;
+}
+
+export interface HarnessOptions {
+  limits?: Readonly<Record<string, number>>;
+  disk?: SimDisk;
+  reserveBytes?: number;
+}
+
+export async function harness({ limits = {}, disk, reserveBytes }: HarnessOptions = {}): Promise<Harness> {
+  const clock = new TestClock();
+  const simDisk = disk ?? new SimDisk();
+  const broker = await openBroker(simDisk, clock, reserveBytes);
+  const warnings: string[] = [];
+  const adapter = create(contextOf(broker, clock, limits, warnings));
+  const stranger = (): RawClient => new RawClient(adapter);
+  const client: Harness['client'] = async (options) => {
+    const made = stranger();
+    await made.handshake(options);
+    await made.open(1);
+    return made;
+  };
+  return { clock, disk: simDisk, broker, adapter, warnings, stranger, client };
+}
+
+export function contextOf(
+  broker: Broker,
+  clock: Clock,
+  limits: Readonly<Record<string, number>>,
+  warnings: string[],
+): AdapterContext {
+  return {
+    broker,
+    clock,
+    random: new SimRandom(7),
+    log: {
+      debug: () => {},
+      info: () => {},
+      warn: (_fields, text) => void warnings.push(text),
+      error: (fields, text) => void warnings.push(`${text} ${JSON.stringify(fields)}`),
+    },
+    authenticate: async (name, password, host) => (password === 'guest' ? { name, host } : null),
+    anonymous: (host) => ({ name: 'anonymous', host }),
+    internal: BROKER,
+    open: () => true,
+    limits,
+    settings: {},
+  };
+}
+
+export function openBroker(disk: SimDisk, clock: Clock, reserveBytes = 1024 * 1024): Promise<Broker> {
+  return Broker.open({
+    disk,
+    clock,
+    random: new SimRandom(1),
+    crc: crc32c,
+    codecs: [codec],
+    names: {
+      topicsMax: 10_000,
+      groupsMax: 10_000,
+      queuesPerTopicMax: 100,
+      attributes: {
+        flush: 'sync',
+        retention: { mode: 'log', timeMs: -1, bytes: -1 },
+        messageBytesMax: 32 * 1024 * 1024,
+        deadLetter: null,
+        messageTtlMs: -1,
+        deliveriesMax: -1,
+        extra: {},
+      },
+    },
+    stateFlush: 'sync',
+    segmentBytes: 64 * 1024 * 1024,
+    reserveBytes,
+    ballastBytes: 0,
+    hotBytes: 16 * 1024 * 1024,
+    coldBytes: 16 * 1024 * 1024,
+    indexCacheBytes: 4 * 1024 * 1024,
+    flushIntervalMs: 200,
+    inlineSyncMs: Number.POSITIVE_INFINITY,
+    retentionIntervalMs: 60_000,
+    snapshotIntervalMs: 600_000,
+    cleanRatio: 0.5,
+    jobSteps: 4,
+    warn(text, error) {
+      throw new Error(text, { cause: error });
+    },
+  });
+}
