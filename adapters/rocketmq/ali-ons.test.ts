@@ -46,7 +46,8 @@ afterEach(async () => {
 });
 
 async function start() {
-  const { adapter, context, defects } = harness();
+  const { adapter, context, defects, close: closeBroker } = await harness();
+  closing.push(closeBroker);
   // This client does not know automatic creation: an unknown topic is an error to it.
   const nobody = context.anonymous('');
   await context.broker.createTopic(nobody, { namespace: 'default', kind: 'topic', name: 'Orders', queues: 4 });

@@ -11,6 +11,7 @@ import { parseBody } from './json-body.ts';
 import {
   duplexPair,
   type Harness,
+  type HarnessOptions,
   harness,
   infoOf,
   jsonFrame,
@@ -25,14 +26,15 @@ const vectors = JSON.parse(
 
 const clients: RawClient[] = [];
 let current: Harness | undefined;
-afterEach(() => {
+afterEach(async () => {
   for (const client of clients.splice(0)) client.stream.destroy();
   expect(current?.defects ?? []).toEqual([]);
+  await current?.close();
   current = undefined;
 });
 
-function start(options: Parameters<typeof harness>[0] = {}): Harness {
-  const started = harness(options);
+async function start(options: HarnessOptions = {}): Promise<Harness> {
+  const started = await harness(options);
   current = started;
   return started;
 }
@@ -128,7 +130,7 @@ describe('the dispatch table', () => {
   });
 
   it('answers every other code, known or not, with 3, and a request without its required fields with 1', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     const handled = new Set(handledCodes());
     const unknown = [...REQUESTS.map((row) => row.code).filter((code) => !handled.has(code)), 99_999, -1, 0];
     for (const code of unknown) expect(await raw.request(code)).toMatchObject({ code: 3 });
@@ -143,7 +145,7 @@ describe('the dispatch table', () => {
 
 describe('routes', () => {
   it('17 for an unknown topic, the template for TBW102, then the topic that a send created', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     expect(await raw.request(105, { topic: 'Orders' })).toMatchObject({ code: 17 });
     const template = JSON.parse((await raw.request(105, { topic: 'TBW102' })).body.toString());
     expect(template.queueDatas).toEqual([
@@ -163,13 +165,13 @@ describe('routes', () => {
   });
 
   it('no topic is created by a send where that is switched off', async () => {
-    const raw = client(start({ settings: { autoCreateTopics: false } }));
+    const raw = client(await start({ settings: { autoCreateTopics: false } }));
     expect(await raw.request(105, { topic: 'TBW102' })).toMatchObject({ code: 17 });
     expect(await raw.request(310, sendFields('Orders'), 'x')).toMatchObject({ code: 17 });
   });
 
   it('the raw dialect is what the Java library prints', async () => {
-    const raw = client(start({ settings: { brokerName: 'b' } }));
+    const raw = client(await start({ settings: { brokerName: 'b' } }));
     await raw.request(310, sendFields('Orders'), 'x');
     expect((await raw.request(105, { topic: 'Orders' }, '', 121)).body.toString()).toBe(vectors['routeRaw']);
     expect((await raw.request(106)).body.toString()).toBe(
@@ -181,7 +183,7 @@ describe('routes', () => {
 
 describe('sending', () => {
   it('gives consecutive offsets and ids that lead back to the message', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     const first = await raw.request(310, sendFields('Orders', 'KEYS\u0001a b\u0002TAGS\u0001T\u0002'), 'one');
     expect(first).toMatchObject({ code: 0, ext: { queueId: '0', queueOffset: '0' } });
     const second = await raw.request(310, sendFields('Orders'), 'two');
@@ -203,7 +205,7 @@ describe('sending', () => {
   });
 
   it('10 with spelled-out names; numbers and booleans that are no strings, as Node.js clients send them', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     const fields = {
       producerGroup: 'PG',
       topic: 'Orders',
@@ -220,7 +222,7 @@ describe('sending', () => {
   });
 
   it('a batch takes consecutive offsets and is pulled as single messages', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     const sent = await raw.request(
       320,
       sendFields('Orders', '', { m: 'true' }),
@@ -249,7 +251,7 @@ describe('sending', () => {
     ['a batch that does not add up', { m: 'true' }, 'xxxx', 13],
     ['an empty batch', { m: 'true' }, '', 13],
   ])('refuses %s', async (_what, fields, body, code) => {
-    const raw = client(start());
+    const raw = client(await start());
     await raw.request(310, sendFields('Orders'), 'x');
     expect(await raw.request(310, sendFields('Orders', '', fields), body)).toMatchObject({ code });
     // The connection goes on.
@@ -257,7 +259,7 @@ describe('sending', () => {
   });
 
   it('a oneway send is stored and not answered, even when it is refused', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     await raw.request(310, sendFields('Orders'), 'first');
     raw.oneway(310, sendFields('Orders'), 'second');
     raw.oneway(310, sendFields('Orders', '', { e: '9' }), 'refused');
@@ -268,7 +270,7 @@ describe('sending', () => {
   });
 
   it('a delayed message is not there before its time; DELAY itself is not delivered', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     await raw.request(310, sendFields('Orders'), 'now');
     const sent = await raw.request(310, sendFields('Orders', 'A\u0001b\u0002DELAY\u00011\u0002'), 'later');
     expect(sent).toMatchObject({ code: 0, ext: { queueOffset: '-1' } });
@@ -278,7 +280,7 @@ describe('sending', () => {
   });
 
   it('many requests in one chunk, and the same bytes one by one, are answered alike and in order', async () => {
-    const on = start();
+    const on = await start();
     const raw = client(on);
     await raw.request(310, sendFields('Orders'), 'x');
     const frames = Buffer.concat(
@@ -307,7 +309,7 @@ describe('sending', () => {
 
 describe('pulling', () => {
   it('every status code', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     await raw.request(310, sendFields('Orders', 'TAGS\u0001A\u0002'), 'a');
     expect(await raw.request(11, pullFields('Nowhere', 0))).toMatchObject({ code: 17 });
     expect(await raw.request(11, pullFields('Orders', 0, { queueId: '9' }))).toMatchObject({ code: 29 });
@@ -330,7 +332,7 @@ describe('pulling', () => {
   });
 
   it('waits for a message, through those that its filter holds back, and gives up in time', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     await raw.request(310, sendFields('Orders'), 'x');
     const began = Date.now();
     const none = raw.request(11, pullFields('Orders', 1, { sysFlag: '6', suspendTimeoutMillis: '200' }));
@@ -348,7 +350,7 @@ describe('pulling', () => {
   });
 
   it('respects the limits of the request and always makes progress', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     for (let i = 0; i < 5; i++) await raw.request(310, sendFields('Orders'), 'x'.repeat(1000));
     const byCount = await raw.request(11, pullFields('Orders', 1, { maxMsgNums: '2' }));
     expect(units(byCount.body).map((unit) => unit.offset)).toEqual([1, 2]);
@@ -368,7 +370,7 @@ describe('pulling', () => {
       timestampMs: 1700000000000 + i,
     }));
     const other: Codec = { format: FORMAT.kafka, name: 'other', decode: () => messages };
-    const on = start({ codecs: [other] });
+    const on = await start({ codecs: [other] });
     const raw = client(on);
     await raw.request(310, sendFields('Orders'), 'own');
     const { broker } = on.context;
@@ -422,7 +424,7 @@ describe('pulling', () => {
   });
 
   it('gives up pulls that wait when the adapter drains, and refuses new requests', async () => {
-    const on = start();
+    const on = await start();
     const raw = client(on);
     await raw.request(310, sendFields('Orders'), 'x');
     const waiting = raw.request(11, pullFields('Orders', 1, { sysFlag: '6', suspendTimeoutMillis: '15000' }));
@@ -436,7 +438,7 @@ describe('pulling', () => {
 
 describe('groups', () => {
   it('members are listed at once, told of each other, and gone with their connection', async () => {
-    const on = start();
+    const on = await start();
     const one = client(on);
     const two = client(on);
     expect(await one.request(38, { consumerGroup: 'CG' })).toMatchObject({ code: 1 });
@@ -473,7 +475,7 @@ describe('groups', () => {
   });
 
   it('a repeated heartbeat tells nobody, a changed subscription does', async () => {
-    const on = start();
+    const on = await start();
     const raw = client(on);
     await raw.request(34, {}, heartbeat('c1', 'CG', 'Orders'));
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -486,7 +488,7 @@ describe('groups', () => {
   });
 
   it('a group at work in another protocol is refused', async () => {
-    const on = start();
+    const on = await start();
     const raw = client(on);
     const nobody = on.context.anonymous('');
     const group = on.context.broker.ensureGroup(nobody, 'default', 'CG');
@@ -505,7 +507,7 @@ describe('groups', () => {
   });
 
   it('offsets: young topics begin at 0, commits are kept, times are found', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     await raw.request(310, sendFields('Orders'), 'x');
     const where = { consumerGroup: 'CG', topic: 'Orders', queueId: 0 };
     expect(await raw.request(14, { ...where, queueId: 1 })).toMatchObject({ code: 22 });
@@ -528,7 +530,7 @@ describe('groups', () => {
   });
 
   it('locks of ordered consumers exclude each other', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     await raw.request(310, sendFields('Orders'), 'x');
     const ask = (clientId: string): Promise<Response> =>
       raw.request(
@@ -545,7 +547,7 @@ describe('groups', () => {
   });
 
   it('what is sent back comes again with its count and origin, then is a dead letter', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     await raw.request(310, sendFields('Orders', 'KEYS\u0001k\u0002'), 'hard');
     const [first] = units((await raw.request(11, pullFields('Orders', 0))).body);
     const back = {
@@ -575,7 +577,7 @@ describe('groups', () => {
 
 describe('administration', () => {
   it('topics and groups are made, told of, and deleted', async () => {
-    const raw = client(start());
+    const raw = client(await start());
     const create = {
       topic: 'Made',
       defaultTopic: 'TBW102',
@@ -618,7 +620,7 @@ describe('administration', () => {
   });
 
   it('names with a dot are reached by their escaped spelling', async () => {
-    const on = start();
+    const on = await start();
     const raw = client(on);
     const nobody = on.context.anonymous('');
     await on.context.broker.createTopic(nobody, { namespace: 'default', kind: 'topic', name: 'orders.v1', queues: 1 });
@@ -653,7 +655,7 @@ describe('bodies in the raw dialect', () => {
 
 describe('hostile bytes', () => {
   it('what is no frame ends that connection and no other', async () => {
-    const on = start({ limits: { frameBytesMax: 8 * 1024 * 1024 } });
+    const on = await start({ limits: { frameBytesMax: 8 * 1024 * 1024 } });
     const good = client(on);
     await good.request(310, sendFields('Orders'), 'x');
     for (const bytes of [
@@ -670,12 +672,12 @@ describe('hostile bytes', () => {
   });
 
   it('a connection that says nothing is closed', async () => {
-    const raw = client(start({ limits: { handshakeTimeoutMs: 50 } }));
+    const raw = client(await start({ limits: { handshakeTimeoutMs: 50 } }));
     await raw.closed;
   });
 
   it('frames with random changes are answered or end the connection, and never hurt the adapter', async () => {
-    const on = start();
+    const on = await start();
     const seeds = [
       'request310_json',
       'request10_json',

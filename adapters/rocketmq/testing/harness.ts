@@ -1,12 +1,14 @@
-// An adapter over the stand-in core, and a client that speaks raw frames to it over a duplex pair.
+// The adapter over a broker whose disk is memory, and a client that speaks raw frames to it over a duplex pair.
 
 import { randomFillSync } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { Broker } from '../../../core/broker.ts';
+import { crc32c } from '../../../core/log/crc32c.ts';
+import { SimDisk } from '../../../core/testing/sim-disk.ts';
 import type { Clock, Codec } from '../../../core/types.ts';
 import type { Adapter, AdapterContext, ConnectionInfo } from '../../adapter.ts';
 import { codec, create } from '../rocketmq.ts';
-import { fakeVerbs } from './fake-verbs.ts';
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
@@ -18,23 +20,65 @@ export const systemClock: Clock = {
 export interface Harness {
   readonly adapter: Adapter;
   readonly context: AdapterContext;
+  readonly broker: Broker;
   /** What the adapter logged as a defect. */
   readonly defects: unknown[];
+  close(): Promise<void>;
 }
 
-export function harness(
-  options: {
-    codecs?: readonly Codec[];
-    limits?: Record<string, number>;
-    settings?: Record<string, string | boolean>;
-  } = {},
-): Harness {
+export interface HarnessOptions {
+  readonly codecs?: readonly Codec[];
+  readonly limits?: Record<string, number>;
+  readonly settings?: Record<string, string | boolean>;
+  /** Bytes of the log kept in memory; few make every read a cold one. */
+  readonly hotBytes?: number;
+}
+
+const random = { bytes: (target: Buffer): Buffer => randomFillSync(target) };
+const MIB = 1024 * 1024;
+
+export async function harness(options: HarnessOptions = {}): Promise<Harness> {
   const defects: unknown[] = [];
   const nothing = (): void => undefined;
-  const context: AdapterContext = {
-    broker: fakeVerbs([codec, ...(options.codecs ?? [])]),
+  const broker = await Broker.open({
+    disk: new SimDisk(),
     clock: systemClock,
-    random: { bytes: (target) => randomFillSync(target) },
+    random,
+    crc: crc32c,
+    codecs: [codec, ...(options.codecs ?? [])],
+    names: {
+      topicsMax: 1000,
+      groupsMax: 10_000,
+      queuesPerTopicMax: 1000,
+      attributes: {
+        flush: 'sync',
+        retention: { mode: 'log', timeMs: -1, bytes: -1 },
+        messageBytesMax: 5 * MIB,
+        deadLetter: null,
+        messageTtlMs: -1,
+        deliveriesMax: -1,
+        extra: {},
+      },
+    },
+    stateFlush: 'sync',
+    segmentBytes: 16 * MIB,
+    reserveBytes: MIB,
+    ballastBytes: 0,
+    hotBytes: options.hotBytes ?? 64 * MIB,
+    coldBytes: 8 * MIB,
+    indexCacheBytes: MIB,
+    flushIntervalMs: 200,
+    inlineSyncMs: Number.POSITIVE_INFINITY,
+    retentionIntervalMs: 10_000,
+    snapshotIntervalMs: 60_000,
+    cleanRatio: 0.5,
+    jobSteps: 16,
+    warn: (text, error) => defects.push({ text, error }),
+  });
+  const context: AdapterContext = {
+    broker,
+    clock: systemClock,
+    random,
     log: { debug: nothing, info: nothing, warn: nothing, error: (fields) => defects.push(fields) },
     authenticate: async () => null,
     anonymous: (host) => ({ name: 'anonymous', host }),
@@ -42,7 +86,12 @@ export function harness(
     limits: options.limits ?? {},
     settings: options.settings ?? {},
   };
-  return { adapter: create(context), context, defects };
+  const adapter = create(context);
+  const close = async (): Promise<void> => {
+    adapter.cut();
+    await broker.close();
+  };
+  return { adapter, context, broker, defects, close };
 }
 
 export function infoOf(local: { host: string; port: number }): ConnectionInfo {

@@ -1,10 +1,10 @@
-// Serves the adapter over the stand-in core on a TCP port, for trying real clients by hand:
+// Serves the adapter over a broker in memory on a TCP port, for trying real clients by hand:
 //
 //   node adapters/rocketmq/testing/launch.ts [port]
 
 import { harness, listen } from './harness.ts';
 
-const { adapter, defects } = harness();
+const { adapter, defects } = await harness();
 const { port } = await listen(adapter, Number(process.argv[2] ?? 9876));
 process.stdout.write(`listening on 127.0.0.1:${port}\n`);
 setInterval(() => {
