@@ -437,6 +437,28 @@ describe('ledger', () => {
     expect([ledger.nextDueMs(), ledger.acquire(10, 1, 0, 49), ledger.acquire(10, 1, 0, 50)]).toEqual([50, 3, 1]);
   });
 
+  it('settles what is ready, and leaves what is leased, also after a restart', () => {
+    const ledger = new Ledger(5);
+    for (let n = 0; n < 4; n++) ledger.acquire(100, 1, n % 2 === 0 ? 900 : 0, 0);
+    ledger.requeue(6, true, 50);
+    const after = readBack(written(ledger));
+    const ranges: [number, number][] = [];
+    after.settleReady(10_000_000, (from, count) => ranges.push([from, count]));
+    expect(ranges).toEqual([
+      [6, 1],
+      [8, 9_999_992],
+    ]);
+    expect([after.inFlight, after.returnedCount, after.readyCount(10_000_000), after.floor]).toEqual([2, 0, 0, 5]);
+    expect([after.settle(7), after.settle(5), after.floor]).toEqual([true, true, 10_000_000]);
+    const live: [number, number][] = [];
+    ledger.settleReady(20, (from, count) => live.push([from, count]));
+    expect(live).toEqual([
+      [6, 1],
+      [9, 11],
+    ]);
+    expect(ledger.inFlight).toBe(3);
+  });
+
   it('keeps heaps in proportion when the same few are leased and settled for ever', () => {
     const ledger = new Ledger(0);
     const heaps = ledger as unknown as Record<'due' | 'waiting' | 'deadlines', { length: number }>;

@@ -173,6 +173,23 @@ export class Ledger {
     this.applySettled(from, count);
   }
 
+  /**
+   * Settles all below `end` that nobody has leased, and tells of the ranges (which may include settled ones). Cost by
+   * what is in flight and by pages, not by what is ready.
+   */
+  settleReady(end: Offset, each: (from: Offset, count: number) => void): void {
+    let from = this.floor;
+    const settleTo = (to: Offset): void => {
+      if (to > from) {
+        this.skip(from, to - from);
+        each(from, to - from);
+      }
+      from = to + 1;
+    };
+    for (const offset of this.heldOffsets((state) => state >= NOBODY)) if (offset < end) settleTo(offset);
+    settleTo(end);
+  }
+
   // ---------------------------------------------------------------- time
 
   /** Gives back the leases whose deadline is not after `nowMs`, each counted as a delivery, and tells of each. */
