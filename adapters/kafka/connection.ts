@@ -5,6 +5,7 @@
 // - a call that waits or that makes large replies begins only when all earlier calls are answered and the client
 //   reads, so that one connection holds at most one such reply in memory;
 // - when more than `callsMax` calls are open, or the client does not read, nothing more is read from it;
+// - a frame's bytes are gone when its handler returns: what a call needs later it has copied;
 // - bytes that cannot be a request end the connection, and only it; so does an API or version that was not advertised,
 //   because no reply to it can be built (ApiVersions excepted, KIP-511).
 
@@ -61,7 +62,7 @@ export class Connection {
     this.principal = node.context.anonymous(info.remote.host);
     this.sasl = new SaslState(node.context.open());
     this.#layout = new Int32Frames(this.sasl.mayUse ? node.limits.frameBytesMax : node.limits.loginFrameBytesMax);
-    this.#framer = new Framer(this.#layout, (buffer, start, end) => this.#frame(buffer, start, end));
+    this.#framer = new Framer(this.#layout, (buffer, start, end) => this.#frame(buffer, start, end), node.frames);
     this.#outbox = new Outbox(stream, { heldBytesMax: node.limits.heldBytesMax, onDrain: () => this.#advance() });
     this.#openingTimer = node.clock.setTimer(node.limits.handshakeTimeoutMs, () => this.#refuse('no request in time'));
     stream.on('data', (chunk: Buffer) => this.#data(chunk));

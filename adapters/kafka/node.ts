@@ -6,6 +6,7 @@
 import type { Clock, Random } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import type { AdapterContext, Address, ConnectionInfo, Logger } from '../adapter.ts';
+import { BufferPool } from '../wire/buffer-pool.ts';
 import { Writer } from '../wire/writer.ts';
 import { Coordinator } from './group/coordinator.ts';
 
@@ -75,6 +76,8 @@ export class Node {
   readonly settings: Settings;
   /** Replies of all connections are written here, one behind the other. */
   readonly writer = new Writer();
+  /** Buffers for requests that cross chunks. */
+  readonly frames = new BufferPool();
   readonly coordinator: Coordinator;
   readonly counts = {
     requests: 0,

@@ -4,11 +4,13 @@
 // its own, copied once, so that a frame of any size is always contiguous and nothing is concatenated twice.
 //
 // Invariants:
-// - the bytes delivered stay as they are for as long as the chunk does: the framer reuses no memory, so a frame may
-//   outlive the callback wherever the stream does not reuse its chunks;
+// - without a pool the bytes delivered stay as they are for as long as the chunk does: no memory is reused, so a frame
+//   may outlive the callback wherever the stream does not reuse its chunks. With a pool a frame is only good until the
+//   callback returns;
 // - no memory is taken for a frame before its head has been read and its size found within the limit;
 // - after `stop` no frame is delivered, not even from the chunk at hand.
 
+import type { BufferPool } from './buffer-pool.ts';
 import { WireError } from './wire-error.ts';
 
 /** How a protocol marks its frames. */
@@ -45,23 +47,26 @@ export type FrameHandler = (buffer: Buffer, start: number, end: number) => void;
 export class Framer {
   readonly #layout: FrameLayout;
   readonly #onFrame: FrameHandler;
+  readonly #pool: BufferPool | null;
   /** The head of a frame whose size is not known yet. */
   readonly #head: Buffer;
   #headHave = 0;
-  /** The frame being gathered, with `#have` bytes in it. */
+  /** The frame being gathered, with `#have` of its `#total` bytes in it. */
   #frame: Buffer | null = null;
+  #total = 0;
   #have = 0;
   #stopped = false;
 
-  constructor(layout: FrameLayout, onFrame: FrameHandler) {
+  constructor(layout: FrameLayout, onFrame: FrameHandler, pool: BufferPool | null = null) {
     this.#layout = layout;
     this.#onFrame = onFrame;
+    this.#pool = pool;
     this.#head = Buffer.alloc(layout.headBytes);
   }
 
   /** Bytes held for a frame that is not complete. */
   get pendingBytes(): number {
-    return this.#frame === null ? this.#headHave : this.#frame.length;
+    return this.#frame === null ? this.#headHave : this.#total;
   }
 
   /** Takes the next bytes of the stream and delivers every frame that they complete, in order. */
@@ -91,6 +96,7 @@ export class Framer {
   /** Delivers nothing any more and lets go of what is held. */
   stop(): void {
     this.#stopped = true;
+    if (this.#frame !== null) this.#pool?.give(this.#frame);
     this.#frame = null;
     this.#headHave = 0;
   }
@@ -109,17 +115,20 @@ export class Framer {
       this.#headHave = 0;
     }
     const frame: Buffer = this.#frame!;
-    const copied = chunk.copy(frame, this.#have, at);
+    const copied = chunk.copy(frame, this.#have, at, at + this.#total - this.#have);
     this.#have += copied;
-    if (this.#have < frame.length) return -1;
+    if (this.#have < this.#total) return -1;
     this.#frame = null;
-    this.#onFrame(frame, this.#layout.bodyAt, frame.length);
+    this.#onFrame(frame, this.#layout.bodyAt, this.#total);
+    this.#pool?.give(frame);
     return at + copied;
   }
 
   #begin(total: number): void {
     // Small buffers come from Node's shared pool; a large one must not pin anything else, nor be zeroed first.
-    this.#frame = total < 4096 ? Buffer.allocUnsafe(total) : Buffer.allocUnsafeSlow(total);
+    if (this.#pool !== null) this.#frame = this.#pool.take(total);
+    else this.#frame = total < 4096 ? Buffer.allocUnsafe(total) : Buffer.allocUnsafeSlow(total);
+    this.#total = total;
     this.#have = 0;
   }
 

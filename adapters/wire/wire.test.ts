@@ -2,6 +2,7 @@
 import { Duplex, PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { BufferPool } from './buffer-pool.ts';
 import { Framer, Int32Frames } from './framer.ts';
 import { Outbox } from './outbox.ts';
 import { Reader } from './reader.ts';
@@ -144,12 +145,14 @@ describe('Framer', () => {
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 12 }),
         fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 20 }),
-        (bodies, cuts) => {
+        fc.boolean(),
+        (bodies, cuts, pooled) => {
           const stream = Buffer.concat(bodies.map((body) => frame(Buffer.from(body))));
           const seen: string[] = [];
-          const framer = new Framer(new Int32Frames(64), (buffer, start, end) => {
+          const deliver = (buffer: Buffer, start: number, end: number): void => {
             seen.push(buffer.toString('hex', start, end));
-          });
+          };
+          const framer = new Framer(new Int32Frames(64), deliver, pooled ? new BufferPool() : null);
           let at = 0;
           for (let i = 0; at < stream.length; i++) {
             const next = Math.min(stream.length, at + cuts[i % cuts.length]!);
@@ -194,6 +197,35 @@ describe('Framer', () => {
     framer.push(Buffer.concat([frame(Buffer.from('a')), frame(Buffer.from('b'))]));
     framer.push(frame(Buffer.from('c')));
     expect(seen).toBe(1);
+  });
+});
+
+describe('BufferPool', () => {
+  it('gives each buffer to one user at a time and keeps no more than it may', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.integer({ min: 1, max: 40_000 }), fc.constant(-1)), { maxLength: 60 }),
+        (steps) => {
+          const pool = new BufferPool(100_000);
+          const held: Buffer[] = [];
+          for (const bytes of steps) {
+            if (bytes > 0) {
+              const buffer = pool.take(bytes);
+              expect(buffer.length).toBeGreaterThanOrEqual(bytes);
+              expect(held).not.toContain(buffer);
+              held.push(buffer);
+            } else if (held.length > 0) pool.give(held.pop()!);
+            expect(pool.keptBytes).toBeLessThanOrEqual(100_000);
+          }
+        },
+      ),
+    );
+    const pool = new BufferPool();
+    const first = pool.take(5000);
+    pool.give(first);
+    expect(pool.take(8000)).toBe(first);
+    pool.give(Buffer.alloc(5000));
+    expect(pool.take(4097)).not.toHaveLength(5000);
   });
 });
 

@@ -13,6 +13,7 @@ import { WireError } from './wire-error.ts';
 
 const TWO_POW_32 = 0x1_0000_0000;
 const SLAB_BYTES = 64 * 1024;
+const LARGE_SPARE_BYTES = 4 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 export interface WriterOptions {
@@ -203,7 +204,9 @@ export class Writer {
     const length = this.offset - this.start;
     const wanted = length + count;
     if (wanted > this.#frameBytesMax) throw new WireError(`a frame of ${wanted} bytes exceeds ${this.#frameBytesMax}`);
-    const bytes = Math.max(this.#slabBytes, Math.min(wanted * 2, this.#frameBytesMax));
+    // Small steps double; one that is large by itself says how much is needed, and little comes behind it.
+    const room = count > this.#slabBytes ? wanted + LARGE_SPARE_BYTES : wanted * 2;
+    const bytes = Math.max(this.#slabBytes, Math.min(room, this.#frameBytesMax));
     const slab = Buffer.allocUnsafeSlow(bytes);
     this.buffer.copy(slab, 0, this.start, this.offset);
     this.buffer = slab;
