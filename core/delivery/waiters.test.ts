@@ -20,7 +20,7 @@ function setUp(): {
   clock: SimClock;
   waiters: Waiters;
   ends: Map<QueueNumber, Offset>;
-  grow(queue: QueueNumber, end: Offset): void;
+  grow: (queue: QueueNumber, end: Offset) => void;
 } {
   const clock = new SimClock();
   const ends = new Map<QueueNumber, Offset>();
@@ -270,7 +270,7 @@ describe('waiters', () => {
         }
         clock.runTurn();
         turn();
-        for (const [reader, row] of [...parked])
+        for (const [reader, row] of parked)
           if (row.deadlineMs === Number.POSITIVE_INFINITY) {
             waiters.cancel(reader);
             parked.delete(reader);

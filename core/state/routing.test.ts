@@ -38,7 +38,10 @@ function withHeaders(...headers: Header[]): () => Message {
 
 function routing(...rows: (Exchange | Binding)[]): Routing {
   const table = new Routing();
-  for (const row of rows) 'source' in row ? table.bind(row) : table.putExchange(row);
+  for (const row of rows) {
+    if ('source' in row) table.bind(row);
+    else table.putExchange(row);
+  }
   return table;
 }
 

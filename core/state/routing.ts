@@ -81,7 +81,7 @@ export class Routing {
     if (space === undefined) return;
     space.exchanges.delete(name);
     const source = space.sources.get(name);
-    if (source !== undefined) for (const row of [...source.rows.values()]) this.remove(space, row);
+    if (source !== undefined) for (const row of source.rows.values()) this.remove(space, row);
     this.removeAll(space, destinationKey('exchange', name));
     forgetRoutes(space);
     this.close(namespace, space);
@@ -295,7 +295,7 @@ export class Routing {
   private removeAll(space: Namespace, destination: string): boolean {
     const rows = space.destinations.get(destination);
     if (rows === undefined) return false;
-    for (const row of [...rows]) this.remove(space, row);
+    for (const row of rows) this.remove(space, row);
     return true;
   }
 }
