@@ -162,6 +162,16 @@ describe('start and stop', () => {
     await world.launch();
   });
 
+  it('a step that fails while stopping keeps no other from being stopped', async () => {
+    const gateway = await world.launch();
+    const { port } = address('kafka');
+    world.brokers[0]!.close = () => Promise.reject(new Error('EIO'));
+    await expect(gateway.stop()).rejects.toThrow('EIO');
+    const [error] = (await once(net.connect(port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNREFUSED');
+    await world.launch();
+  });
+
   it('a directory in use is refused before anything is opened', async () => {
     await world.launch();
     const second = new World();

@@ -87,11 +87,12 @@ export class Gateway {
     return this.#serving?.broker.secured ?? true;
   }
 
-  /** Drains and stops everything. */
+  /** Drains and stops everything. Throws the first failure, when all that could be stopped is stopped. */
   async stop(): Promise<void> {
     this.status.phase = 'stopping';
     this.status.detail = 'connections are being drained';
-    await this.#undo();
+    const failure = await this.#undo();
+    if (failure !== null) throw failure.error;
   }
 
   async #start(): Promise<void> {
@@ -130,11 +131,18 @@ export class Gateway {
     this.status.hasStarted = true;
   }
 
-  async #undo(): Promise<void> {
+  /** Undoes every step, also when one of them fails; returns the first failure. */
+  async #undo(): Promise<{ readonly error: unknown } | null> {
+    let failure: { readonly error: unknown } | null = null;
     for (let step = this.#started.pop(); step !== undefined; step = this.#started.pop()) {
       this.#log.debug({ step: step.name }, 'stopping');
-      await step.stop();
+      try {
+        await step.stop();
+      } catch (error) {
+        failure ??= { error };
+      }
     }
+    return failure;
   }
 
   #begun(name: string, stop: () => unknown): void {

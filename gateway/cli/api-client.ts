@@ -14,6 +14,8 @@ export interface ApiOptions {
 }
 
 const TIMEOUT_MS = 30_000;
+/** Connected, then lost: other than a refused connection, the request may have been carried out. */
+const LOST: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'UND_ERR_HEADERS_TIMEOUT']);
 
 /** Adds what every command that asks the broker understands. */
 export function addApiOptions(command: Command): Command {
@@ -94,6 +96,13 @@ export class ApiClient {
     } catch (error) {
       const cause = (error as { cause?: { code?: string; message?: string } }).cause;
       const why = cause?.code ?? cause?.message ?? (error as Error).message;
+      if (LOST.has(why) || (error as Error).name === 'TimeoutError') {
+        throw new CliError(
+          `RosettaMQ at ${this.#base} did not answer (${why}), so it may have been done or not: look before you try again.`,
+          EXIT.unreachable,
+          { cause: error },
+        );
+      }
       throw new CliError(
         `cannot reach RosettaMQ at ${this.#base}: ${why}\nStart it with \`rosettamq start\`, or give its address with --url or ROSETTAMQ_URL.`,
         EXIT.unreachable,

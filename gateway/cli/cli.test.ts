@@ -1,7 +1,9 @@
 // The command line as a process: help, wrong usage, configuration, and the commands that ask a broker (here a stub
 // behind the real HTTP API).
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import pino from 'pino';
@@ -167,6 +169,16 @@ describe('asking a broker', () => {
     const { code, stderr } = await ask(['topic', 'list', '--url', 'http://127.0.0.1:1']);
     expect(code).toBe(3);
     expect(stderr).toMatch(/cannot reach RosettaMQ at http:\/\/127\.0\.0\.1:1: .*\nStart it with `rosettamq start`/);
+  });
+
+  it('an answer that never comes is told from nobody there', async () => {
+    const server = net.createServer((socket) => socket.once('data', () => socket.destroy())).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const { code, stderr } = await ask(['topic', 'create', 'x', '--url', `http://127.0.0.1:${port}`]);
+    server.close();
+    expect([code, stderr]).toEqual([3, expect.stringContaining('did not answer')]);
+    expect(stderr).toContain('may have been done or not');
   });
 
   it('finds the broker by the configuration of the working directory', async () => {

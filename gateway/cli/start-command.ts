@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { Logger as PinoLogger } from 'pino';
 import { InvariantError } from '../../core/errors.ts';
 import { DiskError } from '../../core/log/disk.ts';
+import { JournalError } from '../../core/log/journal.ts';
 import type { Config } from '../config/config.ts';
 import type { Gateway } from '../launcher.ts';
 import { CliError, EXIT } from './cli-error.ts';
@@ -60,7 +61,12 @@ async function run(config: Config): Promise<void> {
   process.stdout.write(bannerText(gateway));
   const signal = await signals.first;
   log.info({ signal }, 'stopping');
-  await gateway.stop();
+  try {
+    await gateway.stop();
+  } catch (error) {
+    if (error instanceof JournalError) died(error);
+    throw error;
+  }
   log.info({}, 'stopped');
   process.exit(EXIT.done);
 }
