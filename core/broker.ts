@@ -15,6 +15,7 @@ import { PART_HEAD } from './log/entry.ts';
 import { FileJournal } from './log/file-journal.ts';
 import { Jobs } from './log/jobs.ts';
 import { KeyIndex } from './log/key-index.ts';
+import type { Log } from './log/log.ts';
 import { PART } from './log/parts.ts';
 import { type Queue, QueueTable } from './log/queue.ts';
 import { canonicalCodec } from './log/record.ts';
@@ -253,6 +254,11 @@ export class Broker implements Verbs {
     this.leases.advanced(queue);
   }
 
+  /** The log itself, for measurements. */
+  get log(): Log {
+    return this.shard.log;
+  }
+
   get epoch(): number {
     return this.journal.epoch;
   }
@@ -299,6 +305,8 @@ export class Broker implements Verbs {
   async deleteTopic(principal: Principal, topic: Topic): Promise<void> {
     await this.names.deleteTopic(principal, topic);
     this.leases.forget((line) => line.topic.id === topic.id);
+    // Long polls on it find out at once.
+    for (const queue of topic.queues) this.waiters.advanced(queue, Number.POSITIVE_INFINITY);
   }
 
   queue(number: QueueNumber): QueueState | null {

@@ -444,18 +444,8 @@ export class Leases {
   /** Settles everything that is ready; what is leased stays. Returns how many. */
   purge(group: GroupState, queue: Queue): number {
     const line = this.line(group, queue);
-    const { ledger } = line;
-    const count = ledger.readyCount(queue.visible);
-    ledger.eachUnsettled(ledger.floor, ledger.next, (offset) => {
-      if (ledger.isLeased(offset)) return;
-      ledger.skip(offset, 1);
-      this.settled(line, offset, 1);
-    });
-    const rest = queue.visible - ledger.next;
-    if (rest > 0) {
-      this.settled(line, ledger.next, rest);
-      ledger.skip(ledger.next, rest);
-    }
+    const count = line.ledger.readyCount(queue.visible);
+    line.ledger.settleReady(queue.visible, (from, settled) => this.settled(line, from, settled));
     return count;
   }
 

@@ -85,8 +85,9 @@ export class Log {
     this.chunk = this.newChunk(0);
   }
 
-  /** Never falls, whatever the clock does. */
+  /** Never falls, whatever the clock does; one time for all that a turn appends. */
   storeTimeMs(): TimeMs {
+    if (this.scheduled) return this.lastStoreTimeMs;
     const now = this.clock.nowMs();
     if (now > this.lastStoreTimeMs) this.lastStoreTimeMs = now;
     return this.lastStoreTimeMs;
