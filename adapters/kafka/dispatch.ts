@@ -33,7 +33,7 @@ export interface Route {
   handle(call: Call): void | Promise<void>;
 }
 
-export const ROUTES: readonly Route[] = [
+const ROUTES: readonly Route[] = [
   produceRoute,
   fetchRoute,
   listOffsetsRoute,

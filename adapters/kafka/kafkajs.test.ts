@@ -30,7 +30,7 @@ async function collect(
   await consumer.subscribe({ topic, fromBeginning: true });
   const seen: (KafkaMessage & { partition: number })[] = [];
   await new Promise<void>((resolve) => {
-    consumer.run({
+    void consumer.run({
       eachMessage: async ({ message, partition }) => {
         seen.push({ ...message, partition });
         if (seen.length === count) resolve();

@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import type { Topic } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 
-export const TOPIC_CHARS_MAX = 249;
+const TOPIC_CHARS_MAX = 249;
 const HASH_CHARS = 32;
 const LEGAL = /^[a-zA-Z0-9._-]+$/;
 const ESCAPE = /\.\.[0-9A-F]{2}/;

@@ -53,7 +53,7 @@ export class Outbox {
     this.#heldBytesMax = options.heldBytesMax ?? HELD_BYTES_MAX;
     this.#onDrain = options.onDrain;
     this.#onOverflow = options.onOverflow ?? (() => stream.destroy());
-    this.#defer = options.defer ?? process.nextTick;
+    this.#defer = options.defer ?? ((run) => process.nextTick(run));
     stream.on('drain', () => {
       this.#blocked = false;
       this.#settle();

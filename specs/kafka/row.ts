@@ -32,7 +32,7 @@ export interface ScalarField extends Range {
 }
 
 /** `[]` is an array of structs, `{}` one struct. */
-export interface StructField extends Range {
+interface StructField extends Range {
   readonly type: '[]' | '{}';
   readonly fields: readonly Field[];
   readonly default?: null;

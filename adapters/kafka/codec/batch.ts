@@ -39,7 +39,7 @@ export function readInt64(b: Buffer, at: number): number {
   return b.readInt32BE(at) * TWO_POW_32 + b.readUInt32BE(at + 4);
 }
 
-export function writeInt64(b: Buffer, value: number, at: number): void {
+function writeInt64(b: Buffer, value: number, at: number): void {
   const high = Math.floor(value / TWO_POW_32);
   b.writeInt32BE(high, at);
   b.writeUInt32BE(value - high * TWO_POW_32, at + 4);

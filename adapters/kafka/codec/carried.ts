@@ -34,7 +34,7 @@ const TEXT: Readonly<Record<string, TextField>> = {
   'x-app-id': 'appId',
 };
 const TEXT_NAMES = Object.keys(TEXT);
-export const TAG_HEADER = 'TAGS';
+const TAG_HEADER = 'TAGS';
 const EXPIRATION_HEADER = 'x-expiration-ms';
 const PRIORITY_HEADER = 'x-priority';
 const PERSISTENT_HEADER = 'x-persistent';

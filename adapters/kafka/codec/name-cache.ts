@@ -7,8 +7,8 @@ const SLOTS = 512;
 const BYTES_MAX = 256;
 
 export class NameCache {
-  readonly #bytes: (Buffer | null)[] = new Array<Buffer | null>(SLOTS).fill(null);
-  readonly #names: string[] = new Array<string>(SLOTS).fill('');
+  readonly #bytes: (Buffer | null)[] = Array.from({ length: SLOTS }, () => null);
+  readonly #names: string[] = Array.from({ length: SLOTS }, () => '');
 
   /** Reads a string of so many bytes. */
   read(reader: Reader, count: number): string {

@@ -17,7 +17,7 @@ import { decodeBatch, encodeBatch, varintBytes } from './records.ts';
 
 const require = createRequire(import.meta.url);
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as {
-  RecordBatch(batch: object): Promise<{ buffer: Buffer }>;
+  RecordBatch: (batch: object) => Promise<{ buffer: Buffer }>;
 };
 const record = require('kafkajs/src/protocol/recordBatch/record/v0') as (fields: object) => object;
 const decodeBatchWithKafkajs = require('kafkajs/src/protocol/recordBatch/v0/decoder') as (

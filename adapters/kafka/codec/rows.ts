@@ -11,7 +11,7 @@ import type { Reader } from '../../wire/reader.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import type { Writer } from '../../wire/writer.ts';
 
-export const ELEMENTS_MAX = 200_000;
+const ELEMENTS_MAX = 200_000;
 export const ZERO_UUID = '00000000000000000000000000000000';
 const NO_BYTES = Buffer.alloc(0);
 

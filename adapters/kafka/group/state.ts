@@ -13,9 +13,9 @@ import type { ErrorCode } from '../../../specs/kafka/error-codes.ts';
 export type Phase = 'empty' | 'preparing' | 'completing' | 'stable';
 
 /** A request that waits for its answer; the coordinator knows what it is. */
-export type Parked = object;
+type Parked = object;
 
-export interface Protocol {
+interface Protocol {
   readonly name: string;
   readonly metadata: Buffer;
 }

@@ -226,7 +226,7 @@ export function due(group: GroupState, rules: Rules, nowMs: TimeMs): Effect[] {
   if (group.phase === 'preparing') duePreparing(group, rules, nowMs, effects);
   else if (group.phase === 'completing') {
     // Who has not asked for its assignment by now will not; the others begin again without it.
-    for (const member of [...group.members.values()]) {
+    for (const member of group.members.values()) {
       if (member.syncing !== null) continue;
       effects.push({ kind: 'gone', memberId: member.id });
       remove(group, member.id, effects);
@@ -247,7 +247,7 @@ function duePreparing(group: GroupState, rules: Rules, nowMs: TimeMs, effects: E
   }
   group.initial = null;
   // Static members keep their place until their session ends (KIP-345); dynamic ones that stay away are out.
-  for (const member of [...group.members.values()]) {
+  for (const member of group.members.values()) {
     if (member.joining !== null || member.instanceId !== null) continue;
     effects.push({ kind: 'gone', memberId: member.id });
     remove(group, member.id, effects);

@@ -181,7 +181,7 @@ export class RawClient {
 }
 
 /** Two ends of one connection in memory. */
-export function duplexPair(): [Duplex, Duplex] {
+function duplexPair(): [Duplex, Duplex] {
   const make = (other: () => Duplex): Duplex =>
     new Duplex({
       read() {},
