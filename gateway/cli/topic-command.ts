@@ -30,6 +30,9 @@ interface TopicDetail {
     endOffset: number;
     stableOffset: number;
     messages: number;
+    ready?: number;
+    inFlight?: number;
+    consumers?: number;
   }[];
 }
 
@@ -100,6 +103,14 @@ export function addTopicCommand(program: Command): void {
       ...Object.entries(found.attributes.extra),
     ]);
     process.stdout.write('\n');
+    if (found.kind === 'queue') {
+      printTable(
+        ['READY', 'IN FLIGHT', 'CONSUMERS', 'START', 'END'],
+        found.queues.map((q) => [q.ready ?? 0, q.inFlight ?? 0, q.consumers ?? 0, q.startOffset, q.endOffset]),
+        'no queue',
+      );
+      return;
+    }
     printTable(
       ['QUEUE', 'START', 'END', 'STABLE', 'MESSAGES'],
       found.queues.map((q) => [q.id, q.startOffset, q.endOffset, q.stableOffset, q.messages]),

@@ -95,6 +95,16 @@ describe('topics', () => {
     expect((await fixture.ask('POST', '/api/v1/topics', { name: 'r', kind: 'queue', queues: 2 })).status).toBe(400);
   });
 
+  it('a queue tells what waits and what is handed out', async () => {
+    fixture.broker.addGroup('', {});
+    await fixture.ask('POST', '/api/v1/topics', { name: 'q', kind: 'queue' });
+    Object.assign(fixture.broker.topicsByName.get('q')!, { ownGroup: 1 });
+    Object.assign(fixture.broker, { ready: 5, inFlight: 3 });
+    expect((await fixture.ask('GET', '/api/v1/topics/q')).body['queues']).toEqual([
+      expect.objectContaining({ ready: 5, inFlight: 3, consumers: 0 }),
+    ]);
+  });
+
   it('come in pages, in order of name', async () => {
     for (const name of ['c', 'a', 'd', 'b']) await fixture.ask('POST', '/api/v1/topics', { name, queues: 1 });
     const names = ({ body }: { body: Record<string, unknown> }) =>
@@ -122,6 +132,9 @@ describe('groups', () => {
     expect((await fixture.ask('GET', '/api/v1/groups')).body['groups']).toEqual([
       { name: 'billing', namespace: 'default', protocol: 'tester', members: 0, topics: ['orders'], lag: 11 },
     ]);
+    // Settled out of order behind the floor: only what is ready or handed out is ahead.
+    Object.assign(fixture.broker, { ready: 1, inFlight: 1 });
+    expect((await fixture.ask('GET', '/api/v1/groups/billing')).body['lag']).toBe(0 + 2 + 2);
     expect((await fixture.ask('GET', '/api/v1/groups/other')).body['code']).toBe('group-not-found');
   });
 });

@@ -22,12 +22,17 @@ export function groupHandlers(broker: Verbs): Record<string, Handler> {
   };
 }
 
-/** Messages between the group's place on the queue and its end; what retention took is no longer ahead. */
+/**
+ * Messages between the group's place on the queue and its end. What retention took is no longer ahead, and a group that
+ * reads by lease has also settled some behind its floor: what is ready or handed out is the exact number there (and for
+ * one that reads by offset an upper bound).
+ */
 function lagOf(broker: Verbs, group: Group, number: QueueNumber): number {
   const queue = broker.queue(number);
   const committed = broker.committed(group, number);
   if (queue === null || committed === null) return 0;
-  return Math.max(0, queue.endOffset - Math.max(committed.offset, queue.startOffset));
+  const { ready, inFlight } = broker.ledger(group, number);
+  return Math.max(0, Math.min(queue.endOffset - Math.max(committed.offset, queue.startOffset), ready + inFlight));
 }
 
 function summary(broker: Verbs, group: Group): object {

@@ -66,12 +66,17 @@ function summary(topic: Topic): object {
 }
 
 function detail(broker: Verbs, topic: Topic): object {
+  // The group that empties a queue has no name of its own, so it shows here and not among the groups.
+  const ownGroup = broker.groupById(topic.ownGroup);
   const queues = topic.queues.map((number, id) => {
     const state = broker.queue(number);
     const startOffset = state?.startOffset ?? 0;
     const endOffset = state?.endOffset ?? 0;
     const stableOffset = state?.stableOffset ?? 0;
-    return { id, number, startOffset, endOffset, stableOffset, messages: endOffset - startOffset };
+    const offsets = { id, number, startOffset, endOffset, stableOffset, messages: endOffset - startOffset };
+    if (ownGroup === null) return offsets;
+    const { ready, inFlight } = broker.ledger(ownGroup, number);
+    return { ...offsets, ready, inFlight, consumers: broker.consumers(ownGroup, number) };
   });
   const { name, namespace, kind, id, uuid, attributes } = topic;
   return { name, namespace, kind, id, uuid, attributes, queues };

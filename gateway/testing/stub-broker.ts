@@ -16,6 +16,9 @@ export class StubBroker {
   readonly passwords = new Map<string, string>();
   readonly ruleList: AccessRule[] = [];
   storageFull = false;
+  /** What every ledger says. */
+  ready = 8;
+  inFlight = 0;
   checks = 0;
   closed = 0;
 
@@ -117,7 +120,11 @@ export class StubBroker {
   }
 
   ledger(): { floor: number; ready: number; inFlight: number } {
-    return { floor: 0, ready: 0, inFlight: 0 };
+    return { floor: 2, ready: this.ready, inFlight: this.inFlight };
+  }
+
+  groupById(id: number): Group | null {
+    return [...this.groupsByName.values()].find((group) => group.id === id) ?? null;
   }
 
   consumers(): number {
