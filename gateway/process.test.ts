@@ -102,6 +102,26 @@ describe('start and stop', () => {
     ]);
   });
 
+  it('goes on when nobody reads its output', async () => {
+    const holder = net.createServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    const { port } = holder.address() as net.AddressInfo;
+    holder.close();
+    const broker = new Broker(place(), ['--http-port', String(port), '--log-level', 'trace']);
+    broker.child.stdout.destroy();
+    broker.child.stderr.destroy();
+    const isReady = () =>
+      fetch(`http://127.0.0.1:${port}/health/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    while (!(await isReady())) await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await isReady()).toBe(true);
+    broker.child.kill('SIGTERM');
+    expect(await once(broker.child, 'exit')).toEqual([0, null]);
+  });
+
   it('a second signal ends it at once', async () => {
     const broker = await new Broker(place(), ['--drain-timeout-ms', '60000']).up();
     // A request that is never finished holds the drain.

@@ -44,6 +44,8 @@ async function run(config: Config): Promise<void> {
   ]);
   const log = pino({ level: config.logLevel, base: null }, pino.destination({ dest: 2, sync: true }));
   crashClearly(log);
+  // Nobody has to read the banner: a broker goes on where a command that lists something would end.
+  process.stdout.removeAllListeners('error').on('error', () => undefined);
 
   const signals = new Signals();
   const died = (cause: Error): void => {
