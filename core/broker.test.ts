@@ -12,7 +12,8 @@ afterEach(() => {
   for (const broker of open.splice(0)) expect(broker.lost).toBeNull();
 });
 
-const numbered = (from: number, count: number): string[] => Array.from({ length: count }, (_, n) => `k${(from + n) % 7}|t|body ${from + n}`);
+const numbered = (from: number, count: number): string[] =>
+  Array.from({ length: count }, (_, n) => `k${(from + n) % 7}|t|body ${from + n}`);
 
 describe('a topic', () => {
   it('gives dense offsets to batches and reads them back, also in the middle', async () => {
@@ -21,7 +22,13 @@ describe('a topic', () => {
     expect(s.publish(topic, numbered(0, 3)).base).toBe(0);
     expect(s.publish(topic, numbered(3, 2)).base).toBe(3);
     const queue = topic.queues[0]!;
-    expect(s.readFrom(queue, 0).map(([offset, body]) => `${offset} ${body}`)).toEqual(['0 body 0', '1 body 1', '2 body 2', '3 body 3', '4 body 4']);
+    expect(s.readFrom(queue, 0).map(([offset, body]) => `${offset} ${body}`)).toEqual([
+      '0 body 0',
+      '1 body 1',
+      '2 body 2',
+      '3 body 3',
+      '4 body 4',
+    ]);
     expect(s.readFrom(queue, 4)).toEqual([[4, 'body 4']]);
     expect(s.broker.queue(queue)).toMatchObject({ startOffset: 0, endOffset: 5 });
   });
@@ -63,7 +70,9 @@ describe('a topic', () => {
       s = await s.restart(how);
       const found = s.readFrom(topic.queues[0]!, 0);
       expect(found).toHaveLength(sent);
-      found.forEach(([offset, body], n) => expect([offset, body]).toEqual([n, `body ${n}`]));
+      found.forEach(([offset, body], n) => {
+        expect([offset, body]).toEqual([n, `body ${n}`]);
+      });
     }
     open.push(s);
   });
@@ -77,7 +86,9 @@ describe('a topic', () => {
     expect(s.disk.paths().filter((path) => path.endsWith('.idx')).length).toBeGreaterThan(3);
     const found = s.readFrom(topic.queues[0]!, 0);
     expect(found).toHaveLength(3000);
-    found.forEach(([offset, body], n) => expect([offset, body.split(' ')[1]]).toEqual([n, String(n)]));
+    found.forEach(([offset, body], n) => {
+      expect([offset, body.split(' ')[1]]).toEqual([n, String(n)]);
+    });
     const again = await s.restart('kill');
     expect(again.readFrom(topic.queues[0]!, 0)).toHaveLength(3000);
     expect(again.readFrom(topic.queues[0]!, 2999)).toHaveLength(1);
@@ -120,7 +131,15 @@ describe('bindings', () => {
 
   it('fan out to more queues than are named inline', async () => {
     const s = await sim();
-    const exchange = { namespace: 'default', name: 'news', type: 'fanout', durable: true, autoDelete: false, internal: false, extra: {} } as const;
+    const exchange = {
+      namespace: 'default',
+      name: 'news',
+      type: 'fanout',
+      durable: true,
+      autoDelete: false,
+      internal: false,
+      extra: {},
+    } as const;
     await s.run(s.broker.createExchange(TESTER, exchange));
     const queues = [];
     for (let n = 0; n < 100; n++) {
@@ -129,14 +148,25 @@ describe('bindings', () => {
     }
     const before = s.disk.usedBytes;
     const token = 9;
-    const routed = s.broker.append(TESTER, s.append(['k|t|hello'], { exchange: 'news', routingKey: '' }), { appended: () => undefined }, token);
+    const routed = s.broker.append(
+      TESTER,
+      s.append(['k|t|hello'], { exchange: 'news', routingKey: '' }),
+      { appended: () => undefined },
+      token,
+    );
     expect(routed).toBe(100);
     s.turn();
-    s.broker.append(TESTER, s.append(['k|t|again'], { exchange: 'news', routingKey: '' }), { appended: () => undefined }, token);
+    s.broker.append(
+      TESTER,
+      s.append(['k|t|again'], { exchange: 'news', routingKey: '' }),
+      { appended: () => undefined },
+      token,
+    );
     s.turn();
     expect(s.disk.usedBytes - before).toBeLessThan(16 * 1024);
     const again = await s.restart('kill');
-    for (const queue of queues) expect(again.readFrom(queue.queues[0]!, 0).map(([, body]) => body)).toEqual(['hello', 'again']);
+    for (const queue of queues)
+      expect(again.readFrom(queue.queues[0]!, 0).map(([, body]) => body)).toEqual(['hello', 'again']);
   });
 });
 
@@ -235,8 +265,11 @@ describe('leases', () => {
     for (let n = 0; n < 2; n++) {
       again.broker.leaseOne(TESTER, g, dead.queues[0]!, me, 0, (leased) => {
         const message = again.broker.messages(leased.unit)[leased.record]!;
-        const header = (name: string) => message.headers.find((candidate) => candidate.name === name)?.value?.toString();
-        reasons.push(`${message.body} ${header('x-death-reason')} ${header('x-death-topic')}@${header('x-death-offset')} x${header('x-death-attempts')}`);
+        const header = (name: string) =>
+          message.headers.find((candidate) => candidate.name === name)?.value?.toString();
+        reasons.push(
+          `${message.body} ${header('x-death-reason')} ${header('x-death-topic')}@${header('x-death-offset')} x${header('x-death-attempts')}`,
+        );
       });
     }
     expect(reasons).toEqual(['bad rejected work@0 x0', 'poison delivery-limit work@1 x2']);
@@ -314,7 +347,12 @@ describe('an idempotent producer', () => {
     let s = await sim();
     const topic = await s.topic('orders');
     const producer = await s.run(s.broker.newProducer(TESTER));
-    const batch = (sequence: number, count: number) => ({ producerId: producer.producerId, producerEpoch: 0, baseSequence: sequence, records: count });
+    const batch = (sequence: number, count: number) => ({
+      producerId: producer.producerId,
+      producerEpoch: 0,
+      baseSequence: sequence,
+      records: count,
+    });
     expect(s.publish(topic, numbered(0, 3), batch(0, 3)).base).toBe(0);
     expect(s.publish(topic, numbered(3, 2), batch(3, 2)).base).toBe(3);
     expect(s.publish(topic, numbered(0, 3), batch(0, 3)).base).toBe(0);
@@ -350,7 +388,11 @@ describe('space', () => {
     expect(before).toBeGreaterThan(6);
     expect(after).toBeLessThan(4);
     const again = await s.restart('kill');
-    expect(again.take(again.ownGroup(work), queue, me)).toMatchObject({ offset: 3, body: `3 ${body}`, redelivered: true });
+    expect(again.take(again.ownGroup(work), queue, me)).toMatchObject({
+      offset: 3,
+      body: `3 ${body}`,
+      redelivered: true,
+    });
     expect(again.take(again.ownGroup(work), queue, me)).toBeNull();
     again.rest(5000);
     const third = await again.restart(new SimRandom(3));

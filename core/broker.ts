@@ -1,47 +1,30 @@
 /**
- * The broker: opens a data directory, wires the parts, and answers the verbs. Every verb checks the right of its
- * Principal here and hands the work to the part that owns it; nothing else happens in this file.
+ * The broker answers the verbs. Every verb checks the right of its Principal here and hands the work to the part that
+ * owns it (assembly.ts wires them); nothing else happens in this file.
  */
-import { DeadLetters } from './delivery/dead-letter.ts';
-import { Hold } from './delivery/hold.ts';
-import { Leases } from './delivery/leases.ts';
-import { OffsetReader } from './delivery/offset-reader.ts';
-import { Waiters } from './delivery/waiters.ts';
+import { Assembly, type BrokerOptions } from './assembly.ts';
+import type { Leases } from './delivery/leases.ts';
+import type { OffsetReader } from './delivery/offset-reader.ts';
+import type { Waiters } from './delivery/waiters.ts';
 import { BrokerError } from './errors.ts';
-import { align8 } from './log/bytes.ts';
-import { ColdReader } from './log/cold-reader.ts';
-import type { Disk } from './log/disk.ts';
-import { PART_HEAD } from './log/entry.ts';
-import { FileJournal } from './log/file-journal.ts';
-import { Jobs } from './log/jobs.ts';
-import { KeyIndex } from './log/key-index.ts';
+import type { FileJournal } from './log/file-journal.ts';
 import type { Log } from './log/log.ts';
-import { PART } from './log/parts.ts';
-import { type Queue, QueueTable } from './log/queue.ts';
-import { canonicalCodec } from './log/record.ts';
-import { recover } from './log/recovery.ts';
-import { BlockCache } from './log/segment-index.ts';
-import { Maintenance } from './maintenance.ts';
-import { type NameLimits, Names } from './names.ts';
-import { BROKER, Publisher } from './publish.ts';
-import { Shard } from './shard.ts';
-import { Signals } from './signals.ts';
+import type { Queue } from './log/queue.ts';
+import type { Maintenance } from './maintenance.ts';
+import type { Names } from './names.ts';
+import { BROKER, type Publisher } from './publish.ts';
+import type { Shard } from './shard.ts';
+import type { Signals } from './signals.ts';
 import { Access } from './state/access.ts';
 import type { GroupState } from './state/catalog.ts';
-import { Membership } from './state/membership.ts';
-import { Routing } from './state/routing.ts';
-import { Tables } from './state/tables.ts';
+import type { Membership } from './state/membership.ts';
+import type { Tables } from './state/tables.ts';
 import type {
   AccessRule,
   Action,
   Binding,
-  Clock,
-  Codec,
   CommittedOffset,
-  Crc32c,
   Exchange,
-  FlushLevel,
-  FormatTag,
   Group,
   GroupAttributes,
   LeaseConsumer,
@@ -80,161 +63,44 @@ import type {
   Verbs,
 } from './verbs.ts';
 
-export interface BrokerOptions {
-  disk: Disk;
-  clock: Clock;
-  random: Random;
-  crc: Crc32c;
-  codecs: readonly Codec[];
-  names: NameLimits;
-  /** How state changes (a new topic, a binding, a user) are acknowledged. */
-  stateFlush: FlushLevel;
-  segmentBytes: number;
-  reserveBytes: number;
-  ballastBytes: number;
-  hotBytes: number;
-  coldBytes: number;
-  indexCacheBytes: number;
-  flushIntervalMs: number;
-  inlineSyncMs: number;
-  retentionIntervalMs: number;
-  snapshotIntervalMs: number;
-  cleanRatio: number;
-  /** Steps of background work per turn instead of a time, where a run must be the same each time; 0: by time. */
-  jobSteps: number;
-  /** Told what the broker noticed by itself: damage at start, work that failed without harm. */
-  warn(text: string, error: unknown): void;
-}
-
-const HOLD_TOPIC = { namespace: '$system', kind: 'system', name: 'hold', queues: 1 } as const;
-const VERSION_TEXT = 'rosettamq log 1';
-
 export class Broker implements Verbs {
-  readonly signals = new Signals();
+  readonly signals: Signals;
   private readonly random: Random;
   private readonly tables: Tables;
   private readonly shard: Shard;
   private readonly journal: FileJournal;
-  private readonly cold: ColdReader;
+  private readonly leases: Leases;
   private readonly reader: OffsetReader;
   private readonly publisher: Publisher;
-  private readonly leases: Leases;
   private readonly waiters: Waiters;
   private readonly names: Names;
   private readonly membership: Membership;
   private readonly maintenance: Maintenance;
-  private readonly hold: Hold;
   /** What recovery found, for the log line at start. */
   readonly recovery: { entries: number; tornBytes: number; damage: number };
 
-  private constructor(options: BrokerOptions) {
-    const { disk, clock, crc, random } = options;
-    this.random = random;
-    const codecs = new Map<FormatTag, Codec>([[canonicalCodec.format, canonicalCodec]]);
-    for (const codec of options.codecs) codecs.set(codec.format, codec);
-    const cache = new BlockCache(options.indexCacheBytes);
-    this.tables = new Tables(new Routing(), new Access(), new QueueTable(0), new KeyIndex(disk, crc));
-    const recovered = recover({ disk, crc, cache }, this.tables);
-    for (const damage of recovered.damage)
-      options.warn(
-        `bytes [${damage.from}, ${damage.to}) of the log did not verify and were set aside as ${damage.file}`,
-        null,
-      );
-    this.recovery = { entries: recovered.entries, tornBytes: recovered.tornBytes, damage: recovered.damage.length };
-    this.journal = new FileJournal(
-      { disk, clock, random, crc, segmentBytes: options.segmentBytes, reserveBytes: options.reserveBytes },
-      recovered.epoch + 1,
-      recovered.segments,
-    );
-    const active = this.journal.ranges()[this.journal.ranges().length - 1]!;
-    if (this.tables.queues.active.base !== active.base || !this.tables.queues.indexes.has(active.base))
-      this.tables.queues.roll(active.base);
-
-    const jobs = new Jobs(clock, options.jobSteps);
-    this.shard = new Shard(
-      {
-        journal: this.journal,
-        clock,
-        crc,
-        hotBytes: options.hotBytes,
-        flushIntervalMs: options.flushIntervalMs,
-        inlineSyncMs: options.inlineSyncMs,
-      },
-      this.tables,
-      jobs,
-      this.signals,
-      options.stateFlush,
-      recovered.storeTimeMs,
-      {
-        advanced: (queue) => this.advanced(queue),
-        rolled: (base) => this.maintenance.rolled(base),
-        lost: (error) => this.signals.journalLost?.(error),
-      },
-    );
-    this.cold = new ColdReader(this.journal, crc, options.coldBytes, {
-      damaged: (from, to) => {
-        options.warn(`bytes [${from}, ${to}) of the log did not verify; they are not served`, null);
-        this.signals.damage?.(from, to, 'log');
-      },
-    });
-    this.maintenance = new Maintenance(
-      this.shard,
-      this.journal,
-      this.cold,
-      {
-        disk,
-        crc,
-        random,
-        cache,
-        retentionIntervalMs: options.retentionIntervalMs,
-        snapshotIntervalMs: options.snapshotIntervalMs,
-        cleanRatio: options.cleanRatio,
-        ballastBytes: options.ballastBytes,
-        warn: options.warn,
-      },
-      recovered,
-    );
-    this.names = new Names(this.shard, random, options.names, (...args) => this.authorise(...args));
-    this.begin(random);
-    const hold = this.tables.catalog.topic(HOLD_TOPIC.namespace, 'system', HOLD_TOPIC.name)!;
-    const holdQueue = this.tables.queues.get(hold.queues[0]!)!;
-    this.reader = new OffsetReader(this.shard.log, this.cold, codecs, this.tables.setSize, this.signals);
-    this.publisher = new Publisher(this.shard, codecs, holdQueue, {
-      authorise: (principal, topic, namespace, exchange) =>
-        this.authorise(principal, 'publish', 'topic', namespace, topic?.name ?? exchange ?? ''),
-      held: (dueMs, offset) => this.hold.add(dueMs, offset),
-    });
-    const deadLetters = new DeadLetters(this.publisher, this.reader, codecs, () => this.shard.log.storeTimeMs());
-    this.leases = new Leases(this.shard, this.reader, this.cold, {
-      deadLetter: (line, leased, reason, attempts) => deadLetters.publish(line, leased, reason, attempts),
-    });
-    this.waiters = new Waiters(clock, (queue) => this.tables.queues.get(queue)?.visible ?? 0);
-    this.membership = new Membership(clock);
-    this.hold = new Hold(this.shard, this.reader, this.publisher, holdQueue, hold.ownGroup);
-    this.maintenance.start();
+  private constructor(parts: Assembly) {
+    this.signals = parts.signals;
+    this.random = parts.random;
+    this.tables = parts.tables;
+    this.shard = parts.shard;
+    this.journal = parts.journal;
+    this.leases = parts.leases;
+    this.reader = parts.reader;
+    this.publisher = parts.publisher;
+    this.waiters = parts.waiters;
+    this.names = parts.names;
+    this.membership = parts.membership;
+    this.maintenance = parts.maintenance;
+    const { entries, tornBytes, damage } = parts.recovered;
+    this.recovery = { entries, tornBytes, damage: damage.length };
   }
 
   /** Takes the directory, folds the log, begins a new epoch, durably. Throws DiskError, or Error when a newer format is found. */
   static async open(options: BrokerOptions): Promise<Broker> {
-    const broker = new Broker(options);
+    const broker = new Broker(new Assembly(options));
     await broker.shard.settled();
     return broker;
-  }
-
-  /** The first entries of an epoch: who owns the log now, and on a new directory what must exist. */
-  private begin(random: Random): void {
-    const { log } = this.shard;
-    // What recovery read from the page cache may not be on the disk yet, and readers will see it.
-    this.journal.sync();
-    const body = Buffer.from(VERSION_TEXT);
-    log.begin(PART_HEAD + align8(body.length));
-    log.end(this.shard.part(log.at, PART.open, body), 1, log.storeTimeMs(), true);
-    if (this.tables.catalog.clusterId === '') {
-      const id = random.bytes(Buffer.alloc(16)).toString('base64url');
-      this.shard.appendEvents([{ k: 'cluster', id }]);
-    }
-    if (this.tables.catalog.topic(HOLD_TOPIC.namespace, 'system', HOLD_TOPIC.name) === null)
-      this.names.createTopicNow({ ...HOLD_TOPIC });
   }
 
   /** Everything appended is durable when it resolves; nothing is accepted any more. After a lost journal it only ends. */
@@ -246,12 +112,6 @@ export class Broker implements Verbs {
       this.maintenance.lastSnapshot();
     }
     this.journal.close();
-  }
-
-  private advanced(queue: Queue): void {
-    this.signals.committed?.(queue.number, queue.visible);
-    this.waiters.advanced(queue.number, queue.visible);
-    this.leases.advanced(queue);
   }
 
   /** The log itself, for measurements. */

@@ -191,7 +191,10 @@ export class FileJournal implements Journal {
     } catch (error) {
       throw new JournalError('unknown', `read of ${length} bytes at ${position} failed`, { cause: error });
     }
-    throw new JournalError('unknown', `read of ${length} bytes at ${position} passes the end of segment ${segment.base}`);
+    throw new JournalError(
+      'unknown',
+      `read of ${length} bytes at ${position} passes the end of segment ${segment.base}`,
+    );
   }
 
   readAsync(

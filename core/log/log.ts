@@ -145,6 +145,7 @@ export class Log {
 
   schedule(): void {
     if (this.scheduled) return;
+    this.storeTimeMs();
     this.scheduled = true;
     this.clock.afterTurn(this.turn);
   }

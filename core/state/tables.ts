@@ -20,7 +20,7 @@ import {
   SETTLE,
   writeQueueSet,
 } from '../log/parts.ts';
-import { Queue, type QueueTable, UnitCursor } from '../log/queue.ts';
+import { Queue, type QueueTable } from '../log/queue.ts';
 import { MemoryIndex, Run } from '../log/segment-index.ts';
 import type { UnitFields } from '../log/units.ts';
 import {

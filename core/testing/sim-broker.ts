@@ -2,7 +2,8 @@
  * A broker on a simulated disk and clock, with a small vocabulary of verbs for tests: publish, read, take, settle,
  * crash. Everything runs on the spot; nothing waits for real time.
  */
-import { Broker, type BrokerOptions } from '../broker.ts';
+import type { BrokerOptions } from '../assembly.ts';
+import { Broker } from '../broker.ts';
 import { emptyAppend } from '../delivery/append.ts';
 import { crc32c } from '../log/crc32c.ts';
 import {

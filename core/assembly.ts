@@ -1,0 +1,192 @@
+/**
+ * Opens a data directory and wires the parts of a broker: recovery, the log, the shard, and what works on it.
+ */
+import { DeadLetters } from './delivery/dead-letter.ts';
+import { Hold } from './delivery/hold.ts';
+import { Leases } from './delivery/leases.ts';
+import { OffsetReader } from './delivery/offset-reader.ts';
+import { Waiters } from './delivery/waiters.ts';
+import { align8 } from './log/bytes.ts';
+import { ColdReader } from './log/cold-reader.ts';
+import type { Disk } from './log/disk.ts';
+import { PART_HEAD } from './log/entry.ts';
+import { FileJournal } from './log/file-journal.ts';
+import { Jobs } from './log/jobs.ts';
+import { KeyIndex } from './log/key-index.ts';
+import { PART } from './log/parts.ts';
+import { type Queue, QueueTable } from './log/queue.ts';
+import { canonicalCodec } from './log/record.ts';
+import { type Recovered, recover } from './log/recovery.ts';
+import { BlockCache } from './log/segment-index.ts';
+import { Maintenance } from './maintenance.ts';
+import { type NameLimits, Names } from './names.ts';
+import { BROKER, Publisher } from './publish.ts';
+import { Shard } from './shard.ts';
+import { Signals } from './signals.ts';
+import { Access } from './state/access.ts';
+import { Membership } from './state/membership.ts';
+import { Routing } from './state/routing.ts';
+import { Tables } from './state/tables.ts';
+import type { Action, Clock, Codec, Crc32c, FlushLevel, FormatTag, Principal, Random, ResourceKind } from './types.ts';
+
+export interface BrokerOptions {
+  disk: Disk;
+  clock: Clock;
+  random: Random;
+  crc: Crc32c;
+  codecs: readonly Codec[];
+  names: NameLimits;
+  /** How state changes (a new topic, a binding, a user) are acknowledged. */
+  stateFlush: FlushLevel;
+  segmentBytes: number;
+  reserveBytes: number;
+  ballastBytes: number;
+  hotBytes: number;
+  coldBytes: number;
+  indexCacheBytes: number;
+  flushIntervalMs: number;
+  inlineSyncMs: number;
+  retentionIntervalMs: number;
+  snapshotIntervalMs: number;
+  cleanRatio: number;
+  /** Steps of background work per turn instead of a time, where a run must be the same each time; 0: by time. */
+  jobSteps: number;
+  /** Told what the broker noticed by itself: damage at start, work that failed without harm. */
+  warn(text: string, error: unknown): void;
+}
+
+const HOLD_TOPIC = { namespace: '$system', kind: 'system', name: 'hold', queues: 1 } as const;
+const VERSION_TEXT = 'rosettamq log 1';
+
+/** The parts of a running broker; broker.ts answers the verbs with them. */
+export class Assembly {
+  readonly signals = new Signals();
+  readonly random: Random;
+  readonly tables: Tables;
+  readonly shard: Shard;
+  readonly journal: FileJournal;
+  readonly cold: ColdReader;
+  readonly reader: OffsetReader;
+  readonly publisher: Publisher;
+  readonly leases: Leases;
+  readonly waiters: Waiters;
+  readonly names: Names;
+  readonly membership: Membership;
+  readonly maintenance: Maintenance;
+  readonly hold: Hold;
+  readonly recovered: Recovered;
+
+  constructor(options: BrokerOptions) {
+    const { disk, clock, crc, random } = options;
+    this.random = random;
+    const codecs = new Map<FormatTag, Codec>([[canonicalCodec.format, canonicalCodec]]);
+    for (const codec of options.codecs) codecs.set(codec.format, codec);
+    const cache = new BlockCache(options.indexCacheBytes);
+    this.tables = new Tables(new Routing(), new Access(), new QueueTable(0), new KeyIndex(disk, crc));
+    const recovered = recover({ disk, crc, cache }, this.tables);
+    for (const damage of recovered.damage)
+      options.warn(
+        `bytes [${damage.from}, ${damage.to}) of the log did not verify and were set aside as ${damage.file}`,
+        null,
+      );
+    this.recovered = recovered;
+    this.journal = new FileJournal(
+      { disk, clock, random, crc, segmentBytes: options.segmentBytes, reserveBytes: options.reserveBytes },
+      recovered.epoch + 1,
+      recovered.segments,
+    );
+    const active = this.journal.ranges()[this.journal.ranges().length - 1]!;
+    if (this.tables.queues.active.base !== active.base || !this.tables.queues.indexes.has(active.base))
+      this.tables.queues.roll(active.base);
+
+    const jobs = new Jobs(clock, options.jobSteps);
+    this.shard = new Shard(
+      {
+        journal: this.journal,
+        clock,
+        crc,
+        hotBytes: options.hotBytes,
+        flushIntervalMs: options.flushIntervalMs,
+        inlineSyncMs: options.inlineSyncMs,
+      },
+      this.tables,
+      jobs,
+      this.signals,
+      options.stateFlush,
+      recovered.storeTimeMs,
+      {
+        advanced: (queue) => this.advanced(queue),
+        rolled: (base) => this.maintenance.rolled(base),
+        lost: (error) => this.signals.journalLost?.(error),
+      },
+    );
+    this.cold = new ColdReader(this.journal, crc, options.coldBytes, {
+      damaged: (from, to) => {
+        options.warn(`bytes [${from}, ${to}) of the log did not verify; they are not served`, null);
+        this.signals.damage?.(from, to, 'log');
+      },
+    });
+    this.maintenance = new Maintenance(
+      this.shard,
+      this.journal,
+      this.cold,
+      {
+        disk,
+        crc,
+        random,
+        cache,
+        retentionIntervalMs: options.retentionIntervalMs,
+        snapshotIntervalMs: options.snapshotIntervalMs,
+        cleanRatio: options.cleanRatio,
+        ballastBytes: options.ballastBytes,
+        warn: options.warn,
+      },
+      recovered,
+    );
+    this.names = new Names(this.shard, random, options.names, (...args) => this.authorise(...args));
+    this.begin(random);
+    const hold = this.tables.catalog.topic(HOLD_TOPIC.namespace, 'system', HOLD_TOPIC.name)!;
+    const holdQueue = this.tables.queues.get(hold.queues[0]!)!;
+    this.reader = new OffsetReader(this.shard.log, this.cold, codecs, this.tables.setSize, this.signals);
+    this.publisher = new Publisher(this.shard, codecs, holdQueue, {
+      authorise: (principal, topic, namespace, exchange) =>
+        this.authorise(principal, 'publish', 'topic', namespace, topic?.name ?? exchange ?? ''),
+      held: (dueMs, offset) => this.hold.add(dueMs, offset),
+    });
+    const deadLetters = new DeadLetters(this.publisher, this.reader, codecs, () => this.shard.log.storeTimeMs());
+    this.leases = new Leases(this.shard, this.reader, this.cold, {
+      deadLetter: (line, leased, reason, attempts) => deadLetters.publish(line, leased, reason, attempts),
+    });
+    this.waiters = new Waiters(clock, (queue) => this.tables.queues.get(queue)?.visible ?? 0);
+    this.membership = new Membership(clock);
+    this.hold = new Hold(this.shard, this.reader, this.publisher, holdQueue, hold.ownGroup);
+    this.maintenance.start();
+  }
+
+  /** The first entries of an epoch: who owns the log now, and on a new directory what must exist. */
+  private begin(random: Random): void {
+    const { log } = this.shard;
+    // What recovery read from the page cache may not be on the disk yet, and readers will see it.
+    this.journal.sync();
+    const body = Buffer.from(VERSION_TEXT);
+    log.begin(PART_HEAD + align8(body.length));
+    log.end(this.shard.part(log.at, PART.open, body), 1, log.storeTimeMs(), true);
+    if (this.tables.catalog.clusterId === '') {
+      const id = random.bytes(Buffer.alloc(16)).toString('base64url');
+      this.shard.appendEvents([{ k: 'cluster', id }]);
+    }
+    if (this.tables.catalog.topic(HOLD_TOPIC.namespace, 'system', HOLD_TOPIC.name) === null)
+      this.names.createTopicNow({ ...HOLD_TOPIC });
+  }
+
+  private advanced(queue: Queue): void {
+    this.signals.committed?.(queue.number, queue.visible);
+    this.waiters.advanced(queue.number, queue.visible);
+    this.leases.advanced(queue);
+  }
+
+  authorise(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): void {
+    if (principal === BROKER || !this.tables.access.secured) return;
+    this.tables.access.authorise(principal, action, resource, namespace, name);
+  }
+}
