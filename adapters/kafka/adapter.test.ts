@@ -451,6 +451,41 @@ describe('Fetch', () => {
   });
 });
 
+describe('a client that does not read', () => {
+  it('holds up its own requests, not the memory', async () => {
+    const topic = await makeTopic('t');
+    const value = 'x'.repeat(500_000);
+    for (let i = 0; i < 8; i++) await send('t', batchOf(value));
+    const slow = new RawClient(harness.adapter, { highWaterMark: 1000 });
+    slow.pause();
+    const ask = slow.encode(fetch, 12, fetchOf(topic, { maxBytes: 1 << 22 }));
+    // 1000 times 4 MB would be asked for; one answer waits, the others are not begun.
+    slow.write(Buffer.concat(Array.from({ length: 1000 }, () => ask)));
+    const before = harness.adapter.counts['fetches']!;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(harness.adapter.counts['fetches']! - before).toBeLessThan(5);
+    // Others are served meanwhile.
+    expect((await read(topic)).errorCode).toBe(ERROR.NONE);
+    slow.resume();
+    for (let i = 0; i < 20; i++) {
+      const { responses } = await slow.answer(fetch, 12);
+      expect(responses[0]!.partitions[0]!.records!.length).toBeGreaterThan(3_900_000);
+    }
+    slow.destroy();
+  });
+});
+
+describe('reserved names', () => {
+  it("are nobody else's", async () => {
+    const { topics } = await client.ask(metadata, 4, { topics: [{ topicId: ZERO_UUID, name: '__consumer_offsets' }] });
+    expect(topics[0]!.errorCode).toBe(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
+    const wish = { name: '__transaction_state', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] };
+    expect((await client.ask(createTopics, 7, { topics: [wish] })).topics[0]!.errorCode).toBe(
+      ERROR.INVALID_TOPIC_EXCEPTION,
+    );
+  });
+});
+
 describe('ListOffsets', () => {
   it('finds ends and times exactly, inside compressed batches too', async () => {
     await makeTopic('t');
@@ -625,6 +660,26 @@ describe('the end', () => {
     client.destroy();
     await drained;
     expect(harness.adapter.connections).toBe(0);
+  });
+
+  it('sends members that wait for others to another coordinator', async () => {
+    const delayed = await start({ settings: { initialRebalanceDelayMs: 5000 } });
+    const member = new RawClient(delayed.adapter);
+    const protocols = [{ name: 'range', metadata: Buffer.alloc(0) }];
+    const wish = {
+      groupId: 'g',
+      sessionTimeoutMs: 6000,
+      rebalanceTimeoutMs: 6000,
+      protocolType: 'consumer',
+      protocols,
+    };
+    member.write(member.encode(joinGroup, 3, { ...wish, memberId: '' }));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const drained = delayed.adapter.drain(Date.now() + 5000);
+    expect((await member.answer(joinGroup, 3)).errorCode).toBe(ERROR.NOT_COORDINATOR);
+    member.destroy();
+    await drained;
+    await delayed.stop();
   });
 
   it('cuts without an answer', async () => {

@@ -67,6 +67,10 @@ export class Call {
   /** Answers by the rows of the API. */
   reply<const Fields extends readonly Field[]>(api: Api & { readonly response: Fields }, value: Input<Fields>): void {
     if (this.ended) return;
+    if (this.connection.closed) {
+      this.finishSilently();
+      return;
+    }
     encode(api.response, value, this.begin(), this.version, this.flexible);
     this.finish();
   }

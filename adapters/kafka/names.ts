@@ -37,6 +37,18 @@ export function spell(name: string): string {
   return cut;
 }
 
+/** Kafka's own topics: nobody may make one of that name, because clients take it for what it is there. */
+const RESERVED: ReadonlySet<string> = new Set([
+  '__consumer_offsets',
+  '__transaction_state',
+  '__share_group_state',
+  '__cluster_metadata',
+]);
+
+export function isReserved(name: string): boolean {
+  return RESERVED.has(name);
+}
+
 /** The canonical name behind a spelling, or null when no topic can be spelled so. Cut names need `topicNamed`. */
 export function unspell(spelling: string): string | null {
   if (spelling.length === 0 || spelling.length > TOPIC_CHARS_MAX || !LEGAL.test(spelling)) return null;

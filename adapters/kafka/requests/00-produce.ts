@@ -183,6 +183,10 @@ class ProduceCall implements AppendTarget {
 
   #settle(): void {
     if (--this.#open > 0 || this.#call.ended) return;
+    if (this.#call.connection.closed) {
+      this.#call.finishSilently();
+      return;
+    }
     this.#write(this.#call.begin());
     this.#call.finish();
   }

@@ -308,15 +308,26 @@ class FetchCall implements Waiter {
       name = names.read(reader, bytes);
       topic = topicNamed(broker, settings.namespace, name);
     }
+    const refusal = topic === null || !broker.secured ? ERROR.NONE : this.#refusal(topic);
     const partitions: Partition[] = [];
     const count = this.#count(reader);
-    for (let i = 0; i < count; i++) partitions.push(this.#parsePartition(reader, topic));
+    for (let i = 0; i < count; i++) partitions.push(this.#parsePartition(reader, topic, refusal));
     if (flexible) skipTags(reader);
     this.#topics.push({ name, id, partitions });
     if (this.#partitions.length > PARTITIONS_MAX) throw new WireError('too many partitions');
   }
 
-  #parsePartition(reader: Reader, topic: Topic | null): Partition {
+  /** Not even the ends of a partition are told to who may not read it. */
+  #refusal(topic: Topic): number {
+    try {
+      this.#call.node.broker.authorise(this.#call.principal, 'consume', 'topic', topic.namespace, topic.name);
+      return ERROR.NONE;
+    } catch (error) {
+      return errorCode(error, 'topic');
+    }
+  }
+
+  #parsePartition(reader: Reader, topic: Topic | null, refusal: number): Partition {
     const { version, flexible } = this.#call;
     const index = reader.int32();
     const leaderEpoch = version >= 9 ? reader.int32() : -1;
@@ -327,7 +338,7 @@ class FetchCall implements Waiter {
     if (flexible) skipTags(reader);
     const queue = topic?.queues[index] ?? -1;
     const unknown = version >= 13 && topic === null ? ERROR.UNKNOWN_TOPIC_ID : ERROR.UNKNOWN_TOPIC_OR_PARTITION;
-    const error = queue < 0 ? unknown : this.#epochError(leaderEpoch);
+    const error = refusal !== ERROR.NONE ? refusal : queue < 0 ? unknown : this.#epochError(leaderEpoch);
     const partition = { index, leaderEpoch, offset, bytesMax, queue, error, countedTo: offset, countedBytes: 0 };
     this.#partitions.push(partition);
     return partition;

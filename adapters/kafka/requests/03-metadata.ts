@@ -12,7 +12,7 @@ import type { Call } from '../call.ts';
 import { ZERO_UUID } from '../codec/rows.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
-import { spell, topicNamed, unspell } from '../names.ts';
+import { isReserved, spell, topicNamed, unspell } from '../names.ts';
 import { NODE_ID } from '../node.ts';
 import { newTopicAttributes } from '../topic-config.ts';
 
@@ -92,7 +92,7 @@ async function byName(call: Call, spelling: string, mayCreate: boolean): Promise
     }
     const name = unspell(spelling);
     if (name === null) return refused(spelling, ZERO_UUID, ERROR.INVALID_TOPIC_EXCEPTION);
-    if (!mayCreate || !settings.autoCreateTopics) {
+    if (!mayCreate || !settings.autoCreateTopics || isReserved(name)) {
       broker.authorise(call.principal, 'describe', 'topic', settings.namespace, name);
       return refused(spelling, ZERO_UUID, ERROR.UNKNOWN_TOPIC_OR_PARTITION);
     }

@@ -31,6 +31,8 @@ function join(call: Call): void {
   } catch (error) {
     refuse(call, errorCode(error, 'group'), memberId);
   }
+  // While it waits the broker may be told to stop: the client is sent to look for its coordinator again.
+  if (!call.ended) call.onCancel = () => refuse(call, ERROR.NOT_COORDINATOR, memberId);
 }
 
 function refuse(call: Call, code: number, memberId: string): void {

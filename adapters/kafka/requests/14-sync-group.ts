@@ -1,9 +1,16 @@
 // SyncGroup (14): the leader brings the assignments, the others wait for theirs. v5 names protocol type and protocol.
+import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { syncGroup } from '../../../specs/kafka/groups.ts';
 import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 
 export const syncGroupRoute: Route = { api: syncGroup, handle: sync };
+
+const NO_BYTES = Buffer.alloc(0);
+
+function refuse(call: Call): void {
+  call.reply(syncGroup, { errorCode: ERROR.NOT_COORDINATOR, assignment: NO_BYTES });
+}
 
 function sync(call: Call): void {
   const request = call.request(syncGroup);
@@ -19,4 +26,6 @@ function sync(call: Call): void {
       assignment: Buffer.from(assignment),
     })),
   });
+  // While it waits the broker may be told to stop: the client is sent to look for its coordinator again.
+  if (!call.ended) call.onCancel = () => refuse(call);
 }

@@ -11,7 +11,7 @@ import type { Call } from '../call.ts';
 import { ZERO_UUID } from '../codec/rows.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
-import { spell, unspell } from '../names.ts';
+import { isReserved, spell, unspell } from '../names.ts';
 import { NODE_ID } from '../node.ts';
 import { attributesOf, configsOf, defaultConfigs } from '../topic-config.ts';
 
@@ -45,6 +45,7 @@ async function createOne(call: Call, wanted: Creation, validateOnly: boolean): P
   if (name === null) {
     return refused(wanted.name, ERROR.INVALID_TOPIC_EXCEPTION, 'a topic name is 1 to 249 of [a-zA-Z0-9._-]');
   }
+  if (isReserved(name)) return refused(wanted.name, ERROR.INVALID_TOPIC_EXCEPTION, 'the name belongs to Kafka itself');
   const queues = partitionsOf(wanted, settings.defaultPartitions);
   if (typeof queues === 'string') return refused(wanted.name, ERROR.INVALID_REPLICA_ASSIGNMENT, queues);
   if (queues < 1 || queues > limits.partitionsMax) {

@@ -31,6 +31,9 @@ async function removeOne(call: Call, name: string | null, topicId: string): Prom
       const code = name === null ? ERROR.UNKNOWN_TOPIC_ID : ERROR.UNKNOWN_TOPIC_OR_PARTITION;
       return { name, topicId, errorCode: code, errorMessage: 'no such topic' };
     }
+    if (topic.kind !== 'topic') {
+      return { name, topicId, errorCode: ERROR.POLICY_VIOLATION, errorMessage: 'a queue of another protocol' };
+    }
     await broker.deleteTopic(call.principal, topic);
     return { name: spell(topic.name), topicId: topic.uuid, errorCode: ERROR.NONE };
   } catch (error) {

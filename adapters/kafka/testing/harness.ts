@@ -90,8 +90,8 @@ export class RawClient {
   #correlation = 0;
   #arrived: (() => void) | null = null;
 
-  constructor(adapter: Adapter) {
-    const [ours, theirs] = duplexPair();
+  constructor(adapter: Adapter, options: { highWaterMark?: number } = {}) {
+    const [ours, theirs] = duplexPair(options);
     this.#ours = ours;
     const framer = new Framer(new Int32Frames(1 << 28), (buffer, start, end) => {
       this.frames.push(Buffer.from(buffer.subarray(start, end)));
@@ -113,6 +113,15 @@ export class RawClient {
 
   destroy(): void {
     this.#ours.destroy();
+  }
+
+  /** Reads nothing until `resume`. */
+  pause(): void {
+    this.#ours.pause();
+  }
+
+  resume(): void {
+    this.#ours.resume();
   }
 
   /** A whole request frame as bytes. */
@@ -180,15 +189,21 @@ export class RawClient {
   }
 }
 
-/** Two ends of one connection in memory. */
-function duplexPair(): [Duplex, Duplex] {
+/** Two ends of one connection in memory. A write is done when the other end has room for more. */
+function duplexPair(options: { highWaterMark?: number }): [Duplex, Duplex] {
+  const waiting = new Map<Duplex, () => void>();
   const make = (other: () => Duplex): Duplex =>
     new Duplex({
-      read() {},
+      ...options,
+      read() {
+        const done = waiting.get(this);
+        waiting.delete(this);
+        done?.();
+      },
       write(chunk: Buffer, _encoding, done) {
         setImmediate(() => {
-          if (!other().destroyed) other().push(Buffer.from(chunk));
-          done();
+          if (other().destroyed || other().push(Buffer.from(chunk))) done();
+          else waiting.set(other(), done);
         });
       },
       final(done) {
