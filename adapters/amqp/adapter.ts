@@ -56,7 +56,7 @@ class AmqpAdapter implements Adapter {
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     const reason = new AmqpError('CONNECTION_FORCED', "broker forced connection closure with reason 'shutdown'");
-    for (const connection of [...this.#live]) connection.close(reason);
+    for (const connection of this.#live) connection.close(reason);
     if (this.#live.size === 0) return;
     const { clock, broker } = this.#shared.context;
     await new Promise<void>((resolve) => {
@@ -71,7 +71,7 @@ class AmqpAdapter implements Adapter {
   }
 
   #cutAll(isVoid: boolean): void {
-    for (const connection of [...this.#live]) connection.cut(isVoid);
+    for (const connection of this.#live) connection.cut(isVoid);
   }
 
   #ended(connection: Connection): void {

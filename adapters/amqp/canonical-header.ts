@@ -164,3 +164,8 @@ function tableOfJson(items: readonly unknown[], depth: number): FieldValue | nul
   }
   return { type: 'F', value: table satisfies FieldTable };
 }
+
+/** A table as text that can be stored and compared: the same table gives the same text. */
+export function tableText(table: FieldTable): string {
+  return JSON.stringify(jsonOfField({ type: 'F', value: table }));
+}

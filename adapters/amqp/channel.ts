@@ -24,6 +24,13 @@ interface Source {
   inFlight: number;
 }
 
+interface Got {
+  offset: number;
+  redelivered: boolean;
+  failure: BrokerError | null;
+  readonly sources: Map<QueueNumber, number>;
+}
+
 export class Channel implements AppendTarget {
   readonly connection: Connection;
   readonly number: number;
@@ -44,7 +51,7 @@ export class Channel implements AppendTarget {
   #consumed = 0;
   #deliveryTag = 0;
   readonly #unackedMax: number;
-  readonly #sources: Source[] = [];
+  readonly #sources: (Source | null)[] = [];
   readonly #freeSources: number[] = [];
   /** Cancelled consumers that still hold deliveries. */
   readonly #cancelled = new Set<Consumer>();
@@ -111,11 +118,8 @@ export class Channel implements AppendTarget {
     return null;
   }
 
-  readonly #got: { offset: number; redelivered: boolean; failure: BrokerError | null } = {
-    offset: 0,
-    redelivered: false,
-    failure: null,
-  };
+  /** What basic.get has just taken, and the sources of what it took earlier. */
+  readonly #got: Got = { offset: 0, redelivered: false, failure: null, sources: new Map() };
 
   readonly #take = (leased: Leased): void => {
     this.#got.offset = leased.offset;
@@ -128,15 +132,25 @@ export class Channel implements AppendTarget {
     }
   };
 
+  /** The index of the source a delivery came from, counted up by it. */
   #source(group: Group, queue: QueueNumber, consumer: Consumer | null): number {
-    // A channel reads few queues, and consecutive deliveries mostly come from the same one.
-    let index = this.#sources.findIndex((source) => source?.queue === queue && source.consumer === consumer);
-    if (index < 0) {
+    const known = consumer === null ? this.#got.sources : consumer.sources;
+    let index = known.get(queue);
+    if (index === undefined) {
       index = this.#freeSources.pop() ?? this.#sources.length;
       this.#sources[index] = { group, queue, consumer, inFlight: 0 };
+      known.set(queue, index);
     }
     this.#sources[index]!.inFlight++;
     return index;
+  }
+
+  /** Nothing of it is in flight and nothing will be. */
+  #freeSource(index: number): void {
+    const { queue, consumer } = this.#sources[index]!;
+    (consumer === null ? this.#got.sources : consumer.sources).delete(queue);
+    this.#sources[index] = null;
+    this.#freeSources.push(index);
   }
 
   // ------------------------------------------------------------ answers
@@ -175,15 +189,13 @@ export class Channel implements AppendTarget {
     const channelWasFull = this.room() <= 0;
     const consumerWasFull = consumer !== null && consumer.room() <= 0;
     unacked.remove(slot);
-    if (--source.inFlight === 0) {
-      delete this.#sources[index];
-      this.#freeSources.push(index);
-    }
+    if (--source.inFlight === 0 && (consumer === null || consumer.stopped)) this.#freeSource(index);
+    this.connection.shared.counts.answered++;
     this.connection.broker.settle(source.group, source.queue, offset, outcome);
     if (consumer !== null) {
       this.#consumed--;
       consumer.inFlight--;
-      if (this.#cancelled.has(consumer)) this.#letGo(consumer);
+      if (consumer.stopped) this.#letGo(consumer);
       else if (consumerWasFull && !channelWasFull) this.connection.broker.resume(consumer);
     }
     if (channelWasFull) this.resumeConsumers();
@@ -202,6 +214,7 @@ export class Channel implements AppendTarget {
   /** basic.cancel: it stops, but what it holds stays held until answered or the channel ends. */
   cancel(consumer: Consumer): void {
     this.consumers.delete(consumer.tag);
+    this.#stop(consumer);
     if (consumer.inFlight === 0) {
       this.connection.broker.unsubscribe(consumer);
       return;
@@ -210,9 +223,19 @@ export class Channel implements AppendTarget {
     this.#cancelled.add(consumer);
   }
 
+  #stop(consumer: Consumer): void {
+    consumer.stopped = true;
+    for (const index of consumer.sources.values()) {
+      if (this.#sources[index]!.inFlight === 0) this.#freeSource(index);
+    }
+  }
+
   /** The queue was deleted under the consumer. */
   consumerGone(consumer: Consumer): void {
-    if (!this.consumers.delete(consumer.tag) || this.closing) return;
+    if (this.consumers.get(consumer.tag) !== consumer) return;
+    this.consumers.delete(consumer.tag);
+    this.#stop(consumer);
+    if (this.closing) return;
     if (this.connection.client.consumerCancelNotify) {
       this.connection.frames.method(this.number, 'basic.cancel', { consumerTag: consumer.tag, nowait: true });
     }

@@ -84,7 +84,7 @@ export class Connection implements FrameSink, Asker {
   readonly frames: FrameWriter;
   readonly names = new TextCache();
   readonly scan = new PropertyScan();
-  readonly content = new DeliveryContent();
+  readonly content: DeliveryContent;
   readonly loan: Loan;
   readonly channels = new Map<number, Channel>();
   state: State = 'header';
@@ -127,6 +127,7 @@ export class Connection implements FrameSink, Asker {
     this.broker = shared.context.broker;
     this.topology = shared.topology;
     this.info = info;
+    this.content = new DeliveryContent(shared.counts);
     this.principal = shared.context.anonymous(info.remote.host);
     this.channelMax = shared.limits.channelsPerConnectionMax;
     this.loan = { spare: Buffer.alloc(0), gatheredBytes: 0, gatheredBytesMax: shared.limits.contentBytesMax };

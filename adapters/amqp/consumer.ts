@@ -26,6 +26,10 @@ export class Consumer implements LeaseConsumer {
   /** 0: without limit of its own. */
   readonly prefetch: number;
   inFlight = 0;
+  /** Cancelled, or its queue is gone: no delivery comes any more, answers may. */
+  stopped = false;
+  /** The channel's numbers for where its deliveries come from, by queue. */
+  readonly sources = new Map<QueueNumber, number>();
 
   constructor(
     channel: Channel,

@@ -7,14 +7,18 @@ import type { Leased } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import { FORMAT } from '../adapter.ts';
 import { outgoingOf } from './canonical.ts';
+import type { Counts } from './counts.ts';
 import { makeStored, StoredView } from './stored-message.ts';
 
 export class DeliveryContent {
   /** A stored message; `view` tells where its parts lie. Good until the next `take`. */
   payload: Buffer = Buffer.alloc(0);
   readonly view = new StoredView();
-  /** Messages of other formats that had to be converted. */
-  conversions = 0;
+  readonly #counts: Counts;
+
+  constructor(counts: Counts) {
+    this.#counts = counts;
+  }
 
   /** `exchange` is named to readers of messages that do not say where they were published. Throws BrokerError. */
   take(broker: Verbs, leased: Leased, exchange: string): void {
@@ -23,8 +27,9 @@ export class DeliveryContent {
     if (unit.format !== FORMAT.amqp) {
       const out = outgoingOf(broker.messages(unit)[record]!, exchange);
       this.payload = makeStored(0, out.exchange, out.routingKey, out.properties, out.body);
-      this.conversions++;
+      this.#counts.conversions++;
     }
     this.view.read(this.payload);
+    this.#counts.delivered++;
   }
 }

@@ -1,11 +1,14 @@
 /** Which group an AMQP consumer reads with: a queue's own one, on a log topic the one that it names. */
 
 import type { Group, Topic } from '../../core/types.ts';
+import type { OffsetCommit, QueueState } from '../../core/verbs.ts';
 import { AmqpError } from './amqp-error.ts';
 import type { Connection } from './connection.ts';
+import type { FieldValue } from './field-table.ts';
+import { numberOf, textOf } from './queue-arguments.ts';
 
 /** The group of consumers on a log topic that name none: they share its messages, as consumers of a queue do. */
-export const defaultGroup = 'amqp';
+const defaultGroup = 'amqp';
 
 export function groupFor(connection: Connection, topic: Topic, name: string | null): Group {
   const { broker, principal, namespace } = connection;
@@ -23,4 +26,40 @@ export function groupFor(connection: Connection, topic: Topic, name: string | nu
 export function ownGroup(connection: Connection, topic: Topic): Group | null {
   if (topic.kind === 'topic') return connection.broker.group(connection.namespace, defaultGroup);
   return connection.broker.groupById(topic.ownGroup);
+}
+
+/**
+ * `x-stream-offset` of a consumer on a log topic: where a group begins that has no place there yet. Without it, and
+ * with `next`, it begins with what is published from now on.
+ */
+export function beginAt(connection: Connection, topic: Topic, group: Group, field: FieldValue | undefined): void {
+  if (field === undefined) return;
+  if (topic.kind !== 'topic') throw invalidOffset(`'${topic.name}' is a queue, only a log topic has offsets`);
+  const { broker, principal } = connection;
+  const commits: OffsetCommit[] = [];
+  for (const number of topic.queues) {
+    const queue = broker.queue(number);
+    if (queue === null || broker.committed(group, number) !== null) continue;
+    commits.push({ queue: number, offset: offsetIn(queue, field), metadata: '', epoch: -1 });
+  }
+  if (commits.length > 0) broker.commitOffsets(principal, group, commits, null, 0);
+}
+
+function offsetIn({ startOffset, endOffset }: QueueState, field: FieldValue): number {
+  const offset = numberOf(field);
+  if (offset !== null) return Math.min(Math.max(offset, startOffset), endOffset);
+  switch (textOf(field)) {
+    case 'first':
+      return startOffset;
+    case 'last':
+      return Math.max(endOffset - 1, startOffset);
+    case 'next':
+      return endOffset;
+    default:
+      throw invalidOffset('first, last, next and numbers are served');
+  }
+}
+
+function invalidOffset(detail: string): AmqpError {
+  return new AmqpError('PRECONDITION_FAILED', `invalid arg 'x-stream-offset': ${detail}`);
 }

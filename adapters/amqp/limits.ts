@@ -1,6 +1,6 @@
 /** The limits of this protocol by their names in the configuration, with what holds when it does not say. */
 
-export const limits = {
+const limits = {
   /** Largest frame offered in connection.tune, overhead included. */
   frameBytesMax: 131_072,
   /** Largest frame before tune-ok; large enough for a token as password. */
@@ -23,7 +23,7 @@ export const limits = {
   closeTimeoutMs: 3000,
 } as const;
 
-export type LimitName = keyof typeof limits;
+type LimitName = keyof typeof limits;
 
 export type Limits = Readonly<Record<LimitName, number>>;
 

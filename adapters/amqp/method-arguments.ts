@@ -142,7 +142,7 @@ function writeValue(writer: Writer, type: Exclude<FieldType, 'bit'>, value: Valu
       writer.int64(Number(value ?? 0));
       return;
     case 'shortstr':
-      writeShortString(writer, String(value ?? ''));
+      writeShortString(writer, (value as string | undefined) ?? '');
       return;
     case 'longstr': {
       const bytes = (value as Buffer | undefined) ?? Buffer.alloc(0);

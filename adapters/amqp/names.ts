@@ -18,7 +18,7 @@ export function generatedName(prefix: string, random: Random): string {
   return prefix + random.bytes(Buffer.alloc(16)).toString('base64url');
 }
 
-export const reservedPrefix = 'amq.';
+const reservedPrefix = 'amq.';
 
 export function refuseReserved(kind: 'queue' | 'exchange', name: string): void {
   if (name.startsWith(reservedPrefix)) {

@@ -8,6 +8,7 @@
 
 import type { DeadLetterTarget, TopicAttributes } from '../../core/types.ts';
 import { AmqpError } from './amqp-error.ts';
+import { tableText } from './canonical-header.ts';
 import type { FieldTable, FieldValue } from './field-table.ts';
 import { fieldOf } from './field-table.ts';
 
@@ -196,15 +197,12 @@ function described(field: FieldValue | undefined): string {
 
 function plainText(field: FieldValue): string {
   if (field.type === 'S' || field.type === 'x') return field.value.toString();
-  if (field.type === 'A' || field.type === 'F') return JSON.stringify(field, (_key, value) => plainJson(value));
+  if (field.type === 'D') return `${field.value.digits}e-${field.value.scale}`;
+  if (field.type === 'A' || field.type === 'F') return tableText([{ key: '', field }]);
   return String(field.value);
 }
 
-function plainJson(value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
-}
-
-export function integerOf(field: FieldValue): bigint | null {
+function integerOf(field: FieldValue): bigint | null {
   switch (field.type) {
     case 'b':
     case 'B':

@@ -7,8 +7,8 @@
 const slots = 256;
 
 export class TextCache {
-  readonly #octets: (Buffer | undefined)[] = new Array<Buffer | undefined>(slots).fill(undefined);
-  readonly #texts: string[] = new Array<string>(slots).fill('');
+  readonly #octets: (Buffer | undefined)[] = Array.from({ length: slots });
+  readonly #texts: string[] = Array.from({ length: slots }, () => '');
 
   get(buffer: Buffer, at: number, bytes: number): string {
     if (bytes === 0) return '';

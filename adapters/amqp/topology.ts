@@ -11,7 +11,7 @@
 import type { Binding, Exchange, Group, Principal, Topic } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import { AmqpError } from './amqp-error.ts';
-import { fieldOfHeader, headerOfField } from './canonical-header.ts';
+import { fieldOfHeader, tableText } from './canonical-header.ts';
 import type { FieldTable } from './field-table.ts';
 import type { QueueShape } from './queue-arguments.ts';
 
@@ -107,7 +107,7 @@ export class Topology {
 
   /** Deletes the queues that belong to a connection which ends. */
   async removeOwnedBy(asker: Asker): Promise<void> {
-    for (const { topic, owner } of [...this.#owned.values()]) {
+    for (const { topic, owner } of this.#owned.values()) {
       if (owner === asker && this.#owned.has(topic.id)) await this.remove(asker, topic, this.#internal);
     }
   }
@@ -285,9 +285,4 @@ export function argumentsOf(extra: Readonly<Record<string, string>>): FieldTable
   if (text === undefined) return [];
   const field = fieldOfHeader({ name: '', value: Buffer.from(text), type: 'amqp:F' });
   return field.type === 'F' ? field.value : [];
-}
-
-/** A table as text that can be stored and compared: the same table gives the same text. */
-export function tableText(table: FieldTable): string {
-  return headerOfField('', { type: 'F', value: table }).value!.toString();
 }

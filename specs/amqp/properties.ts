@@ -23,5 +23,3 @@ export const properties = {
 } as const satisfies Readonly<Record<string, { bit: number; type: PropertyType }>>;
 
 export type PropertyName = keyof typeof properties;
-
-export const propertyNames = Object.keys(properties) as readonly PropertyName[];

@@ -9,7 +9,7 @@ import type { Channel } from '../channel.ts';
 import { Consumer } from '../consumer.ts';
 import type { FieldTable } from '../field-table.ts';
 import { fieldOf } from '../field-table.ts';
-import { groupFor } from '../groups.ts';
+import { beginAt, groupFor } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { generatedName } from '../names.ts';
 import { numberOf, textOf } from '../queue-arguments.ts';
@@ -28,7 +28,9 @@ export function basicConsume(channel: Channel, args: Arguments<'basic.consume'>)
       `number of consumers on the channel has reached ${connection.limits.consumersPerChannelMax}`,
     );
   }
-  const consumer = new Consumer(channel, tag, topic, groupFor(connection, topic, groupNamed(args.arguments)), {
+  const group = groupFor(connection, topic, groupNamed(args.arguments));
+  beginAt(connection, topic, group, fieldOf(args.arguments, 'x-stream-offset'));
+  const consumer = new Consumer(channel, tag, topic, group, {
     priority: priorityIn(args.arguments),
     exclusive: args.exclusive,
     autoSettle: args.noAck,

@@ -2,11 +2,10 @@
 
 import type { Binding, Exchange } from '../../../core/types.ts';
 import { AmqpError } from '../amqp-error.ts';
-import { headerOfField } from '../canonical-header.ts';
+import { headerOfField, tableText } from '../canonical-header.ts';
 import type { FieldTable } from '../field-table.ts';
 import { fieldOf } from '../field-table.ts';
 import { textOf } from '../queue-arguments.ts';
-import { tableText } from '../topology.ts';
 
 export function bindingOf(
   namespace: string,

@@ -19,21 +19,21 @@ export interface Harness {
   /** What was logged as a warning or an error. */
   readonly warnings: string[];
   /** A client with the handshake behind it and channel 1 open. */
-  client(options?: Parameters<RawClient['handshake']>[0]): Promise<RawClient>;
+  readonly client: (options?: Parameters<RawClient['handshake']>[0]) => Promise<RawClient>;
   /** A client that has sent nothing. */
-  stranger(): RawClient;
+  readonly stranger: () => RawClient;
 }
 
 export interface HarnessOptions {
   limits?: Readonly<Record<string, number>>;
-  disk?: SimDisk;
-  reserveBytes?: number;
+  /** Begin with the disk that this one, which has been closed, left behind. */
+  after?: Harness;
 }
 
-export async function harness({ limits = {}, disk, reserveBytes }: HarnessOptions = {}): Promise<Harness> {
-  const clock = new TestClock();
-  const simDisk = disk ?? new SimDisk();
-  const broker = await openBroker(simDisk, clock, reserveBytes);
+export async function harness({ limits = {}, after }: HarnessOptions = {}): Promise<Harness> {
+  const clock = after?.clock ?? new TestClock();
+  const disk = after?.disk ?? new SimDisk({ clock });
+  const broker = await openBroker(disk, clock);
   const warnings: string[] = [];
   const adapter = create(contextOf(broker, clock, limits, warnings));
   const stranger = (): RawClient => new RawClient(adapter);
@@ -43,10 +43,10 @@ export async function harness({ limits = {}, disk, reserveBytes }: HarnessOption
     await made.open(1);
     return made;
   };
-  return { clock, disk: simDisk, broker, adapter, warnings, stranger, client };
+  return { clock, disk, broker, adapter, warnings, stranger, client };
 }
 
-export function contextOf(
+function contextOf(
   broker: Broker,
   clock: Clock,
   limits: Readonly<Record<string, number>>,
@@ -71,7 +71,7 @@ export function contextOf(
   };
 }
 
-export function openBroker(disk: SimDisk, clock: Clock, reserveBytes = 1024 * 1024): Promise<Broker> {
+function openBroker(disk: SimDisk, clock: Clock): Promise<Broker> {
   return Broker.open({
     disk,
     clock,
@@ -94,7 +94,7 @@ export function openBroker(disk: SimDisk, clock: Clock, reserveBytes = 1024 * 10
     },
     stateFlush: 'sync',
     segmentBytes: 64 * 1024 * 1024,
-    reserveBytes,
+    reserveBytes: 1024 * 1024,
     ballastBytes: 0,
     hotBytes: 16 * 1024 * 1024,
     coldBytes: 16 * 1024 * 1024,
