@@ -42,7 +42,7 @@ for (const compression of ['gzip', 'snappy', 'lz4', 'zstd']) {
         waitMs: 15_000,
       });
       assert.deepEqual(bodies(messages), wanted, `${color} in order`);
-      assert.ok(messages.every((one) => one.routingKey === color && one.exchange === topic));
+      assert.deepEqual([...new Set(messages.map((one) => one.routingKey))], [color]);
       const left = messages.filter(() => random() < 0.1);
       const settled = messages.filter((one) => !left.includes(one));
       const shuffled = settled.map((one) => [random(), one.handle] as const).sort(([a], [b]) => a - b);

@@ -24,7 +24,7 @@ async function consume(
     group,
     topic,
     queue: topic,
-    args: { 'x-group': group },
+    args: { 'x-group': group, 'x-stream-offset': 'first' },
     prefetch: count,
     threads: 1,
     from: 'earliest',

@@ -36,12 +36,32 @@ function connection(): Promise<ChannelModel> {
   return connecting;
 }
 
+/**
+ * The answer to a request on the connection, or a failure when the connection goes first: amqplib leaves a channel that is
+ * being opened, closed or cancelled on a dying connection without an answer.
+ */
+async function unlessLost<T>(request: (opened: ChannelModel) => Promise<T>): Promise<T> {
+  const opened = await connection();
+  let lost!: () => void;
+  const losing = new Promise<never>((_, reject) => {
+    lost = () => reject(new Error('the connection was lost'));
+    opened.once('close', lost);
+  });
+  try {
+    return await Promise.race([request(opened), losing]);
+  } finally {
+    opened.removeListener('close', lost);
+  }
+}
+
 async function onChannel<T>(use: (channel: Channel) => Promise<T>): Promise<T> {
-  const channel = await (await connection()).createChannel();
-  channel.on('error', (error: Error) => console.error('channel', error.message));
-  const result = await use(channel);
-  await channel.close();
-  return result;
+  return unlessLost(async (opened) => {
+    const channel = await opened.createChannel();
+    channel.on('error', (error: Error) => console.error('channel', error.message));
+    const result = await use(channel);
+    await channel.close();
+    return result;
+  });
 }
 
 interface Declared {
@@ -71,7 +91,7 @@ const declare = (fields: Fields): Promise<object> =>
   });
 
 async function publish(fields: Fields): Promise<object> {
-  const channel = await (await connection()).createConfirmChannel();
+  const channel = await unlessLost((opened) => opened.createConfirmChannel());
   const messages = fields.messages;
   const results: SendResult[] = messages.map(() => ({ confirmed: false }));
   let closing: Error | null = null;
@@ -107,7 +127,7 @@ async function publish(fields: Fields): Promise<object> {
   );
   const timeout = new Promise<void>((done) => setTimeout(done, fields.waitMs ?? 20_000).unref());
   await Promise.race([Promise.all(confirms), timeout]);
-  await channel.close().catch(() => undefined);
+  await unlessLost(() => channel.close()).catch(() => undefined);
   return {
     results: results.map((one) =>
       one.confirmed || one.error ? one : { ...one, error: failure(closing ?? new Error('no confirm')) },
@@ -151,7 +171,7 @@ function bytesOf(value: unknown): Buffer {
 }
 
 async function subscribe(fields: Fields): Promise<object> {
-  const channel = await (await connection()).createChannel();
+  const channel = await unlessLost((opened) => opened.createChannel());
   channel.on('error', (error: Error) => console.error('channel', error.message));
   await channel.prefetch(fields.prefetch ?? 100);
   const inbox = new Inbox<ReceivedMessage>();
@@ -201,8 +221,10 @@ serve({
   'amqp.close': async (fields) => {
     const { channel, tag } = consumers.get(fields.consumer)!;
     consumers.delete(fields.consumer);
-    await channel.cancel(tag);
-    await channel.close();
+    await unlessLost(async () => {
+      await channel.cancel(tag);
+      await channel.close();
+    });
     return {};
   },
   'amqp.queueState': (fields) =>

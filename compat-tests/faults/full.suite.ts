@@ -29,7 +29,7 @@ before(async () => {
   disk = await Mounted.tmpfs(DISK_MEGABYTES);
   product = await Product.start('full', {
     dataDir: `${disk.directory}/data`,
-    settings: { 'store.segmentBytes': 8 << 20, 'store.reserveBytes': 8 << 20 },
+    settings: { 'store.segmentBytes': 16 << 20, 'store.reserveBytes': 4 << 20 },
   });
   for (const name of ['java', 'kafkajs', 'amqplib'] as const)
     drivers.set(name, await Driver.start(name, product.endpoints));
