@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { Broker } from '../../../core/broker.ts';
 import { crc32c } from '../../../core/log/crc32c.ts';
+import type { SimClock } from '../../../core/testing/sim-clock.ts';
 import { SimDisk } from '../../../core/testing/sim-disk.ts';
 import type { Clock, Codec } from '../../../core/types.ts';
 import type { Adapter, AdapterContext, ConnectionInfo } from '../../adapter.ts';
@@ -41,7 +42,8 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
   const defects: unknown[] = [];
   const nothing = (): void => undefined;
   const broker = await Broker.open({
-    disk: new SimDisk(),
+    // Of its clock the disk wants timers and turns only.
+    disk: new SimDisk({ clock: systemClock as SimClock }),
     clock: systemClock,
     random,
     crc: crc32c,
