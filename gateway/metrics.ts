@@ -1,21 +1,26 @@
 // Metrics for Prometheus. The hot path counts in plain fields; they are copied here when somebody asks.
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Adapter } from '../adapters/adapter.ts';
+import { BROKER } from '../core/publish.ts';
 import type { Signals } from '../core/signals.ts';
 import type { Verbs } from '../core/verbs.ts';
 import { Answer, type Handler } from './http/operation.ts';
-import type { Status } from './status.ts';
-import { VERSION } from './status.ts';
+import { lagByTopic } from './lag.ts';
+import { type Status, VERSION } from './status.ts';
 import type { BrokerClock } from './system/broker-clock.ts';
 
 export interface MetricsOptions {
-  readonly broker: Pick<Verbs, 'signals' | 'storageFull' | 'secured'>;
+  readonly broker: Verbs;
   readonly adapters: () => readonly Adapter[];
   readonly clock: BrokerClock;
   readonly status: Status;
   /** Connections turned away per listener: over the limit, or too slow to begin. */
   readonly refusals: () => Iterable<readonly [listener: string, reason: string, count: number]>;
 }
+
+/** A scrape stays small, whatever clients create. */
+const LAG_SERIES_MAX = 10_000;
+const LAG_HELP = `Messages a group has still to read, by topic (the first ${LAG_SERIES_MAX}).`;
 
 const BROKER_COUNTS = {
   appends: 'Appends accepted into the log.',
@@ -85,6 +90,18 @@ export function newRegistry(options: MetricsOptions): Registry {
   });
   gauge('rosettamq_clock_difference_seconds', 'Wall clock less broker time.', [], function () {
     this.set(clock.differenceMs() / 1000);
+  });
+  gauge('rosettamq_group_lag_messages', LAG_HELP, ['namespace', 'group', 'topic'], function () {
+    this.reset();
+    let series = 0;
+    for (const namespace of broker.namespaces()) {
+      for (const group of broker.groups(BROKER, namespace)) {
+        for (const [topic, lag] of lagByTopic(broker, group)) {
+          if (++series <= LAG_SERIES_MAX) this.set({ namespace, group: group.name, topic }, lag);
+        }
+        if (series >= LAG_SERIES_MAX) return;
+      }
+    }
   });
   gauge('rosettamq_timers', 'Timers waiting.', [], function () {
     this.set(clock.timers);

@@ -132,6 +132,8 @@ describe('groups', () => {
     expect((await fixture.ask('GET', '/api/v1/groups')).body['groups']).toEqual([
       { name: 'billing', namespace: 'default', protocol: 'tester', members: 0, topics: ['orders'], lag: 11 },
     ]);
+    const metrics = (await fixture.ask('GET', '/metrics')).body as unknown as string;
+    expect(metrics).toContain('rosettamq_group_lag_messages{namespace="default",group="billing",topic="orders"} 11\n');
     // Settled out of order behind the floor: only what is ready or handed out is ahead.
     Object.assign(fixture.broker, { ready: 1, inFlight: 1 });
     expect((await fixture.ask('GET', '/api/v1/groups/billing')).body['lag']).toBe(0 + 2 + 2);

@@ -1,7 +1,8 @@
 // /api/v1/groups: who reads, how far, and how much is left. Lag is what lies between a group's place and the visible end.
 import { BrokerError } from '../../core/errors.ts';
-import type { Group, QueueNumber } from '../../core/types.ts';
+import type { Group } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
+import { lagByTopic, lagOf } from '../lag.ts';
 import type { Handler } from './operation.ts';
 import { pageOf } from './page.ts';
 
@@ -22,30 +23,11 @@ export function groupHandlers(broker: Verbs): Record<string, Handler> {
   };
 }
 
-/**
- * Messages between the group's place on the queue and its end. What retention took is no longer ahead, and a group that
- * reads by lease has also settled some behind its floor: what is ready or handed out is the exact number there (and for
- * one that reads by offset an upper bound).
- */
-function lagOf(broker: Verbs, group: Group, number: QueueNumber): number {
-  const queue = broker.queue(number);
-  const committed = broker.committed(group, number);
-  if (queue === null || committed === null) return 0;
-  const { ready, inFlight } = broker.ledger(group, number);
-  return Math.max(0, Math.min(queue.endOffset - Math.max(committed.offset, queue.startOffset), ready + inFlight));
-}
-
 function summary(broker: Verbs, group: Group): object {
-  const topics = new Set<string>();
-  let lag = 0;
-  for (const number of broker.committedQueues(group)) {
-    const queue = broker.queue(number);
-    if (queue === null) continue;
-    topics.add(queue.topic.name);
-    lag += lagOf(broker, group, number);
-  }
+  const lags = lagByTopic(broker, group);
+  const lag = [...lags.values()].reduce((sum, one) => sum + one, 0);
   const { name, namespace, protocol } = group;
-  return { name, namespace, protocol, members: broker.members(group).length, topics: [...topics].sort(), lag };
+  return { name, namespace, protocol, members: broker.members(group).length, topics: [...lags.keys()].sort(), lag };
 }
 
 function detail(broker: Verbs, group: Group): object {

@@ -31,6 +31,10 @@ export class StubBroker {
     return this.passwords.size > 0;
   }
 
+  namespaces(): string[] {
+    return ['default'];
+  }
+
   topic(_namespace: string, name: string): Topic | null {
     return this.topicsByName.get(name) ?? null;
   }
