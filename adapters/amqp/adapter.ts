@@ -59,10 +59,11 @@ class AmqpAdapter implements Adapter {
     for (const connection of this.#live) connection.close(reason);
     if (this.#live.size === 0) return;
     const { clock, broker } = this.#shared.context;
+    const timer = clock.setTimer(Math.max(deadlineMs - broker.nowMs(), 0), () => this.#cutAll(false));
     await new Promise<void>((resolve) => {
       this.#drained = resolve;
-      clock.setTimer(Math.max(deadlineMs - broker.nowMs(), 0), () => this.#cutAll(false));
     });
+    clock.clearTimer(timer);
   }
 
   cut(): void {

@@ -280,21 +280,21 @@ export class Connection implements FrameSink, Asker {
   }
 
   header(number: number, buffer: Buffer, start: number, end: number): void {
-    this.#contentFrame(number, 'header', (channel) => publishHeader(channel, buffer, start, end));
+    try {
+      const channel = this.#contentChannel(number, 'header');
+      if (channel !== null) publishHeader(channel, buffer, start, end);
+    } catch (error) {
+      this.#fail(error, number, publishKey);
+    }
   }
 
   bodyPart(number: number, buffer: Buffer, start: number, end: number): void {
-    const channel = this.#lastChannel;
-    // The hot way: no closure for each body frame.
-    if (channel !== null && channel.number === number && !channel.closing && channel.content.expects === 'body') {
-      try {
-        publishBody(channel, buffer, start, end);
-      } catch (error) {
-        this.#fail(error, number, publishKey);
-      }
-      return;
+    try {
+      const channel = this.#contentChannel(number, 'body');
+      if (channel !== null) publishBody(channel, buffer, start, end);
+    } catch (error) {
+      this.#fail(error, number, publishKey);
     }
-    this.#contentFrame(number, 'body', (found) => publishBody(found, buffer, start, end));
   }
 
   bodyEnd(number: number): void {
@@ -307,21 +307,17 @@ export class Connection implements FrameSink, Asker {
     }
   }
 
-  #contentFrame(number: number, kind: 'header' | 'body', handle: (channel: Channel) => void): void {
-    if (this.state === 'closing' || this.state === 'closed') return;
-    try {
-      const channel = number > 0 && this.state === 'running' ? this.#channel(number) : null;
-      if (channel === null) {
-        throw number === 0 || this.state !== 'running'
-          ? new AmqpError('UNEXPECTED_FRAME', `content ${kind} frame on channel ${number} in state ${this.state}`)
-          : new AmqpError('CHANNEL_ERROR', "expected 'channel.open'");
-      }
-      if (channel.closing) return;
-      if (channel.content.expects !== kind) throw unexpected(channel, `content ${kind}`);
-      handle(channel);
-    } catch (error) {
-      this.#fail(error, number, publishKey);
+  /** The channel that expects this content frame; null where it is to be dropped. */
+  #contentChannel(number: number, kind: 'header' | 'body'): Channel | null {
+    if (this.state === 'closing' || this.state === 'closed') return null;
+    if (number === 0 || this.state !== 'running') {
+      throw new AmqpError('UNEXPECTED_FRAME', `content ${kind} frame on channel ${number} in state ${this.state}`);
     }
+    const channel = this.#channel(number);
+    if (channel === null) throw new AmqpError('CHANNEL_ERROR', "expected 'channel.open'");
+    if (channel.closing) return null;
+    if (channel.content.expects !== kind) throw unexpected(channel, `content ${kind}`);
+    return channel;
   }
 
   heartbeat(number: number, payloadBytes: number): void {

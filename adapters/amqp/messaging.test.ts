@@ -4,6 +4,7 @@ import { definitions } from './testing/amqplib-encoder.ts';
 import { harness } from './testing/harness.ts';
 import type { RawClient } from './testing/raw-client.ts';
 import { publishBytes } from './testing/raw-client.ts';
+import { turns } from './testing/test-clock.ts';
 
 const toQueue = (client: RawClient, queue: string, ...bodies: string[]): void => {
   for (const body of bodies) client.publish(1, { exchange: '', routingKey: queue }, {}, Buffer.from(body));
@@ -297,6 +298,52 @@ describe('answers of consumers', () => {
     expect([await client.delivery(1, 'a'), await client.delivery(1, 'b')]).toEqual([1, 2]);
     client.send(1, 'basic.ack', { deliveryTag: 1 });
     expect((await client.expect(1, 'channel.close'))['replyCode']).toBe(406);
+  });
+});
+
+describe('a consumer that does not read', () => {
+  test('is not written to without bound, and goes on where it stopped', async () => {
+    const { client: connect, broker } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    client.send(1, 'confirm.select');
+    await client.expect(1, 'confirm.select-ok');
+    const body = Buffer.alloc(100_000, 'x');
+    for (let i = 1; i <= 60; i++) {
+      client.publish(1, { exchange: '', routingKey: 'q' }, {}, body);
+      await client.expect(1, 'basic.ack');
+    }
+    const slow = await connect();
+    await slow.consume(1, 'q');
+    slow.pause();
+    await turns(200);
+    const topic = broker.topic('default', 'q')!;
+    const { inFlight } = broker.ledger(broker.groupById(topic.ownGroup)!, topic.queues[0]!);
+    expect(inFlight).toBeGreaterThan(0);
+    expect(inFlight).toBeLessThan(30);
+    slow.resume();
+    for (let i = 1; i <= 60; i++) {
+      await slow.expect(1, 'basic.deliver');
+      expect((await slow.content(1)).body.length).toBe(body.length);
+    }
+  });
+
+  test('basic.get for large answers stops being read until they are taken', async () => {
+    const { client: connect } = await harness();
+    const client = await connect({ frameMax: 131_072 });
+    await client.declare(1, 'q');
+    for (let i = 0; i < 20; i++) {
+      client.publish(1, { exchange: '', routingKey: 'q' }, {}, Buffer.alloc(1_000_000), 100_000);
+    }
+    await client.declare(1, 'q');
+    client.pause();
+    for (let i = 0; i < 20; i++) client.send(1, 'basic.get', { queue: 'q', noAck: true });
+    await turns(50);
+    client.resume();
+    for (let i = 0; i < 20; i++) {
+      expect(await client.expect(1, 'basic.get-ok')).toMatchObject({ messageCount: 19 - i });
+      expect((await client.content(1)).body.length).toBe(1_000_000);
+    }
   });
 });
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { emptyAppend } from '../../core/delivery/append.ts';
 import { BrokerError } from '../../core/errors.ts';
 import { encodeRecord } from '../../core/log/record.ts';
+import { BROKER } from '../../core/publish.ts';
 import type { Message, Topic } from '../../core/types.ts';
 import { FORMAT_CANONICAL } from '../../core/types.ts';
 import type { Harness } from './testing/harness.ts';
@@ -186,6 +187,35 @@ describe('time to live', () => {
       expect(content.properties['expiration']).toBeUndefined();
       expect(content.properties['headers']).toMatchObject({ 'x-death': [{ reason: 'expired', queue: 'short' }] });
     }
+  });
+});
+
+describe('rights', () => {
+  test("are the core's to check; temporary queues end without the right to delete", async () => {
+    const on = await harness();
+    const admin = { name: 'admin', host: '' };
+    const rule = { allow: true, namespace: 'default', pattern: '*' } as const;
+    await on.broker.putUser(admin, 'admin', 'secret');
+    await on.broker.putRule(BROKER, {
+      ...rule,
+      id: '1',
+      user: 'reader',
+      resource: 'topic',
+      actions: ['describe', 'create', 'consume'],
+    });
+    const client = await on.client({ user: 'reader' });
+    await client.declare(1, 'mine', { exclusive: true });
+    await client.open(2);
+    client.publish(2, { exchange: '', routingKey: 'mine' }, {}, Buffer.from('x'));
+    expect((await client.expect(2, 'channel.close'))['replyCode']).toBe(403);
+    client.send(2, 'channel.close-ok');
+    await client.open(2);
+    client.send(2, 'queue.delete', { queue: 'mine' });
+    expect((await client.expect(2, 'channel.close'))['replyCode']).toBe(403);
+    client.send(0, 'connection.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+    await client.expect(0, 'connection.close-ok');
+    expect(on.broker.topic('default', 'mine')).toBeNull();
+    expect(on.warnings).toEqual([]);
   });
 });
 

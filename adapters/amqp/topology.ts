@@ -99,9 +99,16 @@ export class Topology {
   }
 
   async remove(asker: Asker, topic: Topic, principal: Principal = asker.principal): Promise<void> {
+    const owned = this.#owned.get(topic.id);
+    // At once, so that nobody else begins to delete it too.
     this.#owned.delete(topic.id);
     const sources = this.#sourcesThatMayGo(asker, (binding) => binding.destination === topic.name);
-    await this.#broker.deleteTopic(principal, topic);
+    try {
+      await this.#broker.deleteTopic(principal, topic);
+    } catch (error) {
+      if (owned !== undefined) this.#owned.set(topic.id, owned);
+      throw error;
+    }
     await this.#removeUnusedExchanges(asker, sources);
   }
 

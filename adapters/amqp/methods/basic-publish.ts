@@ -59,7 +59,6 @@ export function publishHeader(channel: Channel, buffer: Buffer, start: number, e
       `message size ${bodyBytes} is larger than configured max size ${bytesMax}`,
     );
   }
-  connection.scan.scan(buffer, start + 12, end);
   content.header(buffer, start + 12, end, bodyBytes);
   if (bodyBytes === 0) publish(channel);
 }
@@ -99,9 +98,8 @@ const append: Append = {
 function publish(channel: Channel): void {
   const { connection, content, confirms } = channel;
   const { buffer } = content;
-  const sequence = confirms.selected ? confirms.next() : 0;
-  // Channels may have interleaved their headers since this one's was looked at.
   connection.scan.scan(buffer, content.propertiesAt, content.propertiesAt + content.propertiesBytes);
+  const sequence = confirms.selected ? confirms.next() : 0;
   try {
     fill(channel);
     const queues = appendThrough(channel, sequence);

@@ -82,6 +82,15 @@ export class RawClient {
     this.#stream.destroy();
   }
 
+  /** Reads nothing until `resume`. */
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
   send(channel: number, name: MethodName, fields: object = {}): void {
     this.raw(definitions.encodeMethod(keyOf(name), channel, fields));
   }
