@@ -34,6 +34,7 @@ const TEXT: Readonly<Record<string, TextField>> = {
   'x-app-id': 'appId',
 };
 const TEXT_NAMES = Object.keys(TEXT);
+const ROUTING_KEY_HEADER = 'x-routing-key';
 const TAG_HEADER = 'TAGS';
 const EXPIRATION_HEADER = 'x-expiration-ms';
 const PRIORITY_HEADER = 'x-priority';
@@ -76,7 +77,9 @@ export function withCarriedHeaders(message: Message): readonly Header[] {
   if (message.tag !== null) add(TAG_HEADER, message.tag);
   for (const name of TEXT_NAMES) {
     const text = message[TEXT[name]!];
-    if (text !== undefined) add(name, text);
+    // A routing key that is the record's key says nothing more.
+    if (text === undefined || (name === ROUTING_KEY_HEADER && message.key?.toString() === text)) continue;
+    add(name, text);
   }
   if (message.expirationMs !== undefined) add(EXPIRATION_HEADER, String(message.expirationMs));
   if (message.priority !== undefined) add(PRIORITY_HEADER, String(message.priority));

@@ -246,7 +246,7 @@ describe('record batches', () => {
         userId: text,
         appId: text,
         exchange: text,
-        routingKey: text,
+        routingKey: text.map((one) => `routing.${one}`),
       },
       { requiredKeys: ['body', 'key', 'tag', 'headers', 'timestampMs'] },
     ) as fc.Arbitrary<Message>;
@@ -256,6 +256,20 @@ describe('record batches', () => {
         expect(back.map((one) => ({ ...one, headers: [] }))).toEqual(messages);
       }),
     );
+  });
+
+  it('does not repeat a routing key that is the key', () => {
+    const message: Message = {
+      body: null,
+      key: Buffer.from('k'),
+      tag: null,
+      headers: [],
+      timestampMs: 1,
+      exchange: 'orders',
+      routingKey: 'k',
+    };
+    const [back] = decodeBatch(reencode([message]), 1 << 20);
+    expect(back!.headers.map(({ name }) => name)).toEqual(['x-exchange']);
   });
 
   it('counts the bytes of varints as the writer writes them', () => {
