@@ -46,14 +46,15 @@ afterEach(async () => {
 });
 
 async function start() {
-  const { adapter, context, defects, close: closeBroker } = await harness();
-  closing.push(closeBroker);
+  const started = await harness();
+  const { adapter, context, defects } = started;
+  closing.push(() => started.close());
   // This client does not know automatic creation: an unknown topic is an error to it.
   const nobody = context.anonymous('');
   await context.broker.createTopic(nobody, { namespace: 'default', kind: 'topic', name: 'Orders', queues: 4 });
-  const { port, close } = await listen(adapter);
-  closing.push(close);
-  const nameSrv = `127.0.0.1:${port}`;
+  const listener = await listen(adapter);
+  closing.push(() => listener.close());
+  const nameSrv = `127.0.0.1:${listener.port}`;
   const common = { nameSrv, logger, httpclient };
   return { adapter, defects, common };
 }

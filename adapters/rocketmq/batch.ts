@@ -10,7 +10,7 @@ export class BatchError extends Error {
 }
 
 /** Messages in one batch; more are refused. */
-export const BATCH_MESSAGES_MAX = 32_768;
+const MESSAGES_MAX = 32_768;
 
 const HEAD_BYTES = 20;
 
@@ -23,11 +23,13 @@ export class BatchCursor {
   #buffer: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
+  #count = 0;
 
   reset(buffer: Buffer, start: number, end: number): void {
     this.#buffer = buffer;
     this.#at = start;
     this.#end = end;
+    this.#count = 0;
   }
 
   /** Moves to the next message; false behind the last. */
@@ -36,6 +38,7 @@ export class BatchCursor {
     const at = this.#at;
     const end = this.#end;
     if (at === end) return false;
+    if (++this.#count > MESSAGES_MAX) throw new BatchError(`more than ${MESSAGES_MAX} messages in a batch`);
     if (end - at < HEAD_BYTES + 2) throw new BatchError('the batch ends inside of a message');
     const total = buffer.readInt32BE(at);
     const messageEnd = at + total;

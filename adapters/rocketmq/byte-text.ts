@@ -6,8 +6,8 @@
 const SLOTS = 4096;
 const TEXT_BYTES_MAX = 160;
 
-const texts: string[] = new Array(SLOTS).fill('');
-const sources: (Buffer | null)[] = new Array(SLOTS).fill(null);
+const texts: string[] = Array.from({ length: SLOTS }, () => '');
+const sources: (Buffer | null)[] = Array.from({ length: SLOTS }, () => null);
 
 /** buffer[start, end) as text. */
 export function byteText(buffer: Buffer, start: number, end: number): string {

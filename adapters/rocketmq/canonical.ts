@@ -16,7 +16,7 @@ import { isPropertyText, readProperties, writeProperties } from './properties.ts
 import { bornTimestampOf, flagOf, type RecordPlace, sysFlagOf } from './record.ts';
 
 /** Holds what RocketMQ has no place for. */
-export const EXTRA = '__ROSETTA_EXTRA';
+const EXTRA = '__ROSETTA_EXTRA';
 /** The message's flag (an int of the application), as a header of other protocols. */
 export const FLAG_HEADER = '__FLAG';
 

@@ -236,7 +236,8 @@ describe('stored messages', () => {
   it('are read by ali-ons, up to the long topic of a version 2 unit that it does not know', () => {
     const require = createRequire(import.meta.url);
     const decoder = require('ali-ons/lib/message/message_decoder') as { decodes(buffer: unknown): AliMessage[] };
-    const ByteBuffer = require('byte') as { wrap(bytes: Buffer): unknown };
+    // The buffer that the decoder reads from is a dependency of its own.
+    const ByteBuffer = createRequire(require.resolve('ali-ons'))('byte') as { wrap(bytes: Buffer): unknown };
     const { payload, body } = build(new HostBytes('10.1.2.3', 54321));
     const place = newRecordPlace();
     locate(payload, RECORDS_AT, place);
@@ -307,6 +308,18 @@ describe('a batch body', () => {
       [1, '', 'T1'],
       [2, 'body2', 'T2'],
     ]);
+  });
+
+  it('of more messages than any client sends is refused', () => {
+    const one = Buffer.alloc(22);
+    one.writeInt32BE(22, 0);
+    const cursor = new BatchCursor();
+    const walk = (count: number): void => {
+      cursor.reset(Buffer.alloc(count * 22, one), 0, count * 22);
+      while (cursor.next());
+    };
+    walk(32_768);
+    expect(() => walk(32_769)).toThrow(BatchError);
   });
 
   it('cut anywhere but between two messages is refused', () => {

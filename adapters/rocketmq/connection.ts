@@ -241,7 +241,7 @@ export class Connection implements AppendTarget, CommitTarget {
 
   /** Answers what waits for messages, so that only work that ends by itself is left. */
   drain(): void {
-    for (const pull of [...this.#parked]) pull.giveUp();
+    for (const pull of this.#parked) pull.giveUp();
   }
 
   end(): void {
@@ -307,7 +307,7 @@ export class Connection implements AppendTarget, CommitTarget {
     this.#isClosed = true;
     this.#framer.stop();
     this.node.context.clock.clearTimer(this.#timer);
-    for (const pull of [...this.#parked]) pull.abandon();
+    for (const pull of this.#parked) pull.abandon();
     this.#leaveGroups();
     this.#onClosed(this);
   }

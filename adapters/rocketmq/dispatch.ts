@@ -31,11 +31,12 @@ import { getRouteInfoByTopic } from './requests/105-get-routeinfo-by-topic.ts';
 import { getBrokerClusterInfo } from './requests/106-get-broker-cluster-info.ts';
 import { updateAndCreateSubscriptionGroup } from './requests/200-update-and-create-subscriptiongroup.ts';
 import { getTopicStatsInfo } from './requests/202-get-topic-stats-info.ts';
-import { getAllTopicList, getTopicsByCluster } from './requests/206-get-all-topic-list.ts';
+import { getAllTopicList } from './requests/206-get-all-topic-list.ts';
 import { deleteSubscriptionGroup } from './requests/207-delete-subscriptiongroup.ts';
 import { getConsumeStats } from './requests/208-get-consume-stats.ts';
 import { deleteTopicInBroker } from './requests/215-delete-topic-in-broker.ts';
 import { deleteTopicInNamesrv } from './requests/216-delete-topic-in-namesrv.ts';
+import { getTopicsByCluster } from './requests/224-get-topics-by-cluster.ts';
 import { sendMessageV2 } from './requests/310-send-message-v2.ts';
 import { sendBatchMessage } from './requests/320-send-batch-message.ts';
 import { getTopicConfig } from './requests/351-get-topic-config.ts';
@@ -85,7 +86,7 @@ interface Entry {
 
 /** Codes below this, which all served ones are, index an array. */
 const CODES_MAX = 512;
-const table: (Entry | undefined)[] = new Array(CODES_MAX).fill(undefined);
+const table: (Entry | undefined)[] = Array.from({ length: CODES_MAX });
 for (const [code, handler] of HANDLERS) {
   const row = REQUESTS.find((request) => request.code === code);
   if (row === undefined) throw new Error(`no row for request ${code}`);

@@ -8,7 +8,7 @@
 import { BASE_FIELDS, parseFields, REQUESTS, SIGNATURE_FIELDS } from '../../specs/rocketmq/requests.ts';
 
 export type FieldNumber = number;
-export const FIELD_UNKNOWN: FieldNumber = -1;
+const FIELD_UNKNOWN: FieldNumber = -1;
 
 const names: string[] = [];
 const numbers = new Map<string, FieldNumber>();

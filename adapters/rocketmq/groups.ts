@@ -12,7 +12,7 @@ import type { Verbs } from '../../core/verbs.ts';
 
 export const PROTOCOL = 'rocketmq';
 /** A member that has not heartbeat for so long is gone; clients do it every 30 s. */
-export const MEMBER_TIMEOUT_MS = 120_000;
+const MEMBER_TIMEOUT_MS = 120_000;
 
 export interface Subscription {
   readonly topic: string;

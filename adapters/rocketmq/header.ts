@@ -16,7 +16,7 @@ export class HeaderError extends Error {
 }
 
 /** Most fields kept of one header; more than any request has, and what bounds the work per frame. */
-export const FIELDS_MAX = 64;
+const FIELDS_MAX = 64;
 const EMPTY = Buffer.alloc(0);
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 

@@ -17,7 +17,7 @@ export interface JsonObject {
   readonly [name: string]: Json;
 }
 /** A map whose keys are printed as they are in the raw dialect. */
-export type JsonMap = ReadonlyMap<number | JsonObject, Json>;
+type JsonMap = ReadonlyMap<number | JsonObject, Json>;
 
 const DEPTH_MAX = 32;
 

@@ -13,8 +13,6 @@
 const TWO_POW_32 = 0x1_0000_0000;
 const SHORT_QUEUE_MAX = 0x1f_ffff;
 const LONG_MARK = 0x4000_0000;
-/** Largest offset that has an id. */
-export const ID_OFFSET_MAX = 0x7f_ffff_ffff;
 
 export interface MessagePlace {
   queue: number;
@@ -77,7 +75,7 @@ function ipv6Bytes(text: string): Buffer | null {
   const right = halves.length === 1 || halves[1] === '' ? [] : halves[1]!.split(':');
   const missing = 8 - left.length - right.length;
   if (halves.length === 1 ? missing !== 0 : missing < 1) return null;
-  const groups = [...left, ...new Array<string>(missing).fill('0'), ...right];
+  const groups = [...left, ...Array.from({ length: missing }, () => '0'), ...right];
   if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return null;
   const bytes = Buffer.alloc(16);
   for (const [i, group] of groups.entries()) bytes.writeUInt16BE(Number.parseInt(group, 16), i * 2);

@@ -15,7 +15,7 @@ import { crc32 } from 'node:zlib';
 import { BrokerError } from '../../core/errors.ts';
 import { SYS_FLAG } from '../../specs/rocketmq/constants.ts';
 
-export const PAYLOAD_VERSION = 1;
+const PAYLOAD_VERSION = 1;
 /** Where the first record begins. */
 export const RECORDS_AT = 1;
 export const RECORD_HEAD_BYTES = 42;
@@ -81,7 +81,6 @@ export function nextRecord(payload: Buffer, at: number): number {
   return at + bytes;
 }
 
-export const bodyCrcOf = (payload: Buffer, at: number): number => payload.readInt32BE(at + AT.bodyCrc);
 export const flagOf = (payload: Buffer, at: number): number => payload.readInt32BE(at + AT.flag);
 export const sysFlagOf = (payload: Buffer, at: number): number => payload.readInt32BE(at + AT.sysFlag);
 export const reconsumeTimesOf = (payload: Buffer, at: number): number => payload.readInt32BE(at + AT.reconsumeTimes);

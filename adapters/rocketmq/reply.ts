@@ -184,7 +184,7 @@ export class Reply {
 }
 
 /** Writes a safe integer in decimal. */
-export function decimal(writer: Writer, value: number): void {
+function decimal(writer: Writer, value: number): void {
   let rest = value;
   if (rest < 0) {
     writer.uint8(0x2d);

@@ -49,7 +49,7 @@ class RocketmqAdapter implements Adapter {
     return new Promise((resolve) => {
       const check = (): void => {
         const isLate = clock.nowMs() >= deadlineMs;
-        for (const connection of [...this.#connections]) {
+        for (const connection of this.#connections) {
           if (isLate) connection.cut();
           else if (connection.isIdle) connection.end();
         }
@@ -61,6 +61,6 @@ class RocketmqAdapter implements Adapter {
   }
 
   cut(): void {
-    for (const connection of [...this.#connections]) connection.cut();
+    for (const connection of this.#connections) connection.cut();
   }
 }

@@ -8,7 +8,7 @@ import { DELAY_LEVELS_MS, PROPERTY, PROPERTY_NAME_END, PROPERTY_VALUE_END } from
 import { tagHash } from './tags.ts';
 
 /** Words of one message that are indexed; further ones are not. */
-export const KEYS_MAX = 64;
+const KEYS_MAX = 64;
 
 const TIMER_NAMES: ReadonlySet<string> = new Set([
   PROPERTY.TIMER_DELIVER_MS,

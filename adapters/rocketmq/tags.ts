@@ -19,7 +19,7 @@ export function joinHashes(joined: number, next: number, first: boolean): number
 }
 
 /** Tags in one expression; more are refused. */
-export const TAGS_MAX = 1024;
+const TAGS_MAX = 1024;
 
 /**
  * Reads `*`, `a`, `a || b`: the hashes that pass, or null when everything does. Throws RangeError on too many tags.

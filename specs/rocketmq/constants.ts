@@ -15,23 +15,7 @@ export const VERSION_V5_3_0 = 473;
 /** From V4_9_4 on clients read standard JSON in a route (105). */
 export const VERSION_STANDARD_JSON = 401;
 
-/** `LanguageCode` by its binary number; the JSON header has the name. */
-export const LANGUAGES = [
-  'JAVA',
-  'CPP',
-  'DOTNET',
-  'PYTHON',
-  'DELPHI',
-  'ERLANG',
-  'RUBY',
-  'OTHER',
-  'HTTP',
-  'GO',
-  'PHP',
-  'OMS',
-  'RUST',
-  'NODE_JS',
-] as const;
+/** `LanguageCode` OTHER, in binary headers; JSON headers have the name. */
 export const LANGUAGE_OTHER = 7;
 
 /** Bits of a message's `sysFlag`. */

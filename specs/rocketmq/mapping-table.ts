@@ -16,7 +16,7 @@ const STATES = {
   unknown: 'answered 3',
 } as const satisfies Record<RequestRow['state'], string>;
 
-export function requestTable(): string {
+function requestTable(): string {
   const rows = [...REQUESTS].sort((a, b) => a.code - b.code);
   const lines = rows.map((row) => `| ${row.code} | ${row.name} | ${STATES[row.state]} | ${row.note} |`);
   return ['| code | request | here | note |', '|---|---|---|---|', ...lines, ''].join('\n');

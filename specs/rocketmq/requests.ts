@@ -13,7 +13,7 @@
 //   client   the broker sends it, clients never do: received, it is answered like an unknown code;
 //   unknown  answered with REQUEST_CODE_NOT_SUPPORTED (3), which clients probe for.
 
-export type FieldType = 'S' | 'I' | 'L' | 'B';
+type FieldType = 'S' | 'I' | 'L' | 'B';
 
 export interface Field {
   readonly name: string;
@@ -21,7 +21,7 @@ export interface Field {
   readonly required: boolean;
 }
 
-export type RequestState = 'served' | 'refused' | 'client' | 'unknown';
+type RequestState = 'served' | 'refused' | 'client' | 'unknown';
 
 export interface RequestRow {
   readonly code: number;

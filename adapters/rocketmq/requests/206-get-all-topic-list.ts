@@ -1,4 +1,4 @@
-// 206 GET_ALL_TOPIC_LIST_FROM_NAMESERVER and 224 GET_TOPICS_BY_CLUSTER: the names of all topics, in their spelling here.
+// 206 GET_ALL_TOPIC_LIST_FROM_NAMESERVER: the names of all topics, in their spelling here.
 
 import type { RequestHandler } from '../dispatch.ts';
 import { rawJson } from '../json-body.ts';
@@ -9,6 +9,3 @@ export const getAllTopicList: RequestHandler = (connection, header) => {
   const topicList = broker.topics(principal, node.namespace, true).map((topic) => wireTopic(topic.kind, topic.name));
   connection.answerBody(header, rawJson({ topicList }));
 };
-
-/** There is one cluster. */
-export const getTopicsByCluster = getAllTopicList;

@@ -11,7 +11,7 @@ import type { Clock, Codec } from '../../../core/types.ts';
 import type { Adapter, AdapterContext, ConnectionInfo } from '../../adapter.ts';
 import { codec, create } from '../rocketmq.ts';
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   nowMs: () => Date.now(),
   setTimer: (delayMs, callback, argument) => Number(setTimeout(callback, delayMs, argument)[Symbol.toPrimitive]()),
   clearTimer: (handle) => clearTimeout(handle),
@@ -156,6 +156,8 @@ export class RawClient {
     adapter.accept(theirs, infoOf({ host: '127.0.0.1', port: 10911 }));
     ours.on('data', (chunk: Buffer) => this.#data(chunk));
     ours.on('error', () => undefined);
+    // As a socket does: the other side's end ends this one.
+    ours.on('end', () => ours.end());
   }
 
   request(
