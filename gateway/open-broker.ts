@@ -31,7 +31,7 @@ export async function openBroker({ config, disk, clock, codecs, log }: BrokerPar
         extra: {},
       },
     },
-    stateFlush: store.flush,
+    stateFlush: 'sync',
     segmentBytes: store.segmentBytes,
     reserveBytes: Math.min(store.reserveBytes, Math.floor(store.segmentBytes / 4)),
     ballastBytes: store.ballastBytes,

@@ -1,0 +1,64 @@
+/**
+ * `npm run bench -- log [--short]`: measures, prints a table, and writes it with machine and versions to
+ * compat-tests/bench/results/<name>.md. Figures of shared machines drift; read the ratios.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { benchLog } from './log/log.ts';
+
+export interface Table {
+  title: string;
+  text: string;
+  head: readonly string[];
+  rows: readonly (readonly string[])[];
+}
+
+const here = import.meta.dirname;
+const benches: Record<string, (work: string, short: boolean) => AsyncIterable<Table> | Iterable<Table>> = {
+  log: benchLog,
+};
+
+const names = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const short = process.argv.includes('--short');
+if (names.length === 0 || names.some((name) => benches[name] === undefined)) {
+  console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')} [--short]`);
+  process.exit(2);
+}
+
+function markdown(table: Table): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    `## ${table.title}`,
+    '',
+    table.text,
+    '',
+    line(table.head),
+    line(table.head.map(() => '---')),
+    ...table.rows.map(line),
+    '',
+  ].join('\n');
+}
+
+for (const name of names) {
+  const work = join(here, '..', '.work', 'bench');
+  mkdirSync(work, { recursive: true });
+  const version = JSON.parse(readFileSync(join(here, '..', '..', 'package.json'), 'utf8')) as { version: string };
+  const parts = [
+    `# Benchmark: ${name}`,
+    '',
+    `RosettaMQ ${version.version} at ${execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()}, ${new Date().toISOString().slice(0, 10)}${short ? ', short form' : ''}. ` +
+      `Node ${process.version}, Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, shared machine.`,
+    '',
+  ];
+  for await (const table of benches[name]!(work, short)) {
+    const text = markdown(table);
+    console.log(text);
+    parts.push(text);
+  }
+  if (!short) {
+    mkdirSync(join(here, 'results'), { recursive: true });
+    writeFileSync(join(here, 'results', `${name}.md`), parts.join('\n'));
+  }
+}
