@@ -1,10 +1,12 @@
 /**
  * Field-table values as canonical headers and back. A canonical header's value is bytes that any protocol can show;
- * its `type` marker (`amqp:` and the type letter) lets AMQP restore the value with its letter. Text has no marker.
+ * its `type` marker (`amqp:` and the type letter) lets AMQP restore the value with its letter.
+ * Without a marker UTF-8 is a long string and other bytes are a byte array, as most clients decode long strings as UTF-8.
  *
  * Invariant: fieldOfHeader(headerOfField(f)) is f for every field that can come from the wire (NaN loses its payload).
  */
 
+import { isUtf8 } from 'node:buffer';
 import type { Header } from '../../core/types.ts';
 import type { FieldTable, FieldValue } from './field-table.ts';
 import { tableDepthMax } from './field-table.ts';
@@ -13,11 +15,11 @@ const marker = 'amqp:';
 
 export function headerOfField(name: string, field: FieldValue): Header {
   switch (field.type) {
-    case 'S':
-      return { name, value: field.value };
     case 'V':
       return { name, value: null };
+    case 'S':
     case 'x':
+      if (field.type === plainField(field.value).type) return { name, value: field.value };
       return { name, value: field.value, type: marker + field.type };
     case 'A':
     case 'F':
@@ -27,15 +29,20 @@ export function headerOfField(name: string, field: FieldValue): Header {
   }
 }
 
-/** A value whose marker is another protocol's, or does not fit the bytes, is a long string of those bytes. */
+/** A value whose marker is another protocol's, or does not fit the bytes, is a long string or, not UTF-8, a byte array. */
 export function fieldOfHeader({ value, type }: Header): FieldValue {
   if (value === null) return { type: 'V', value: null };
   if (type === `${marker}x`) return { type: 'x', value };
-  if (type === undefined || !type.startsWith(marker)) return { type: 'S', value };
+  if (type === `${marker}S`) return { type: 'S', value };
+  if (type === undefined || !type.startsWith(marker)) return plainField(value);
   const letter = type.slice(marker.length);
   const text = value.toString();
   const field = letter === 'A' || letter === 'F' ? fieldOfJsonText(text) : fieldOfScalar(letter, text);
-  return field?.type === letter ? field : { type: 'S', value };
+  return field?.type === letter ? field : plainField(value);
+}
+
+function plainField(value: Buffer): FieldValue {
+  return { type: isUtf8(value) ? 'S' : 'x', value };
 }
 
 type Scalar = Exclude<FieldValue, { type: 'S' | 'x' | 'V' | 'A' | 'F' }>;

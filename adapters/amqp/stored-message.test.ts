@@ -152,6 +152,21 @@ describe('there and back', () => {
     );
   });
 
+  test('octets of another protocol that are not UTF-8 are a byte array, which clients do not decode', () => {
+    const header = (value: Buffer) => ({ name: 'h', value });
+    const { properties } = outgoingOf(
+      {
+        body: null,
+        key: null,
+        tag: null,
+        headers: [header(Buffer.from([0xc3, 0x28])), header(Buffer.from('é'))],
+        timestampMs: 0,
+      },
+      'orders',
+    );
+    expect(properties.headers!.slice(0, 2).map((entry) => entry.field.type)).toEqual(['x', 'S']);
+  });
+
   test('a binary key, a null body and a time with milliseconds are visible to an AMQP reader', () => {
     const { properties, routingKey, body } = outgoingOf(
       { body: null, key: Buffer.from([0xff]), tag: null, headers: [], timestampMs: 1_700_000_000_123 },
