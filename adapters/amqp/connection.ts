@@ -423,12 +423,16 @@ export class Connection implements FrameSink, Asker {
     const answer = amqpErrorOf(error) ?? this.#bug(error);
     const channel = number > 0 ? this.channels.get(number) : undefined;
     const fields = { remote: this.info.remote.host, channel: number, code: answer.code };
-    this.context.log.info(fields, answer.message);
     if (answer.scope === 'channel' && channel !== undefined && !channel.closing && this.state === 'running') {
+      // An application that looks whether a queue is there does this all day.
+      this.context.log.debug(fields, answer.message);
       this.shared.counts.channelErrors++;
       channel.fail(answer, key >>> 16, key & 0xffff);
       this.#removeUnused(channel.release());
-    } else this.close(answer, key);
+    } else {
+      this.context.log.info(fields, answer.message);
+      this.close(answer, key);
+    }
   }
 
   #bug(error: unknown): AmqpError {

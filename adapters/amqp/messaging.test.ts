@@ -478,6 +478,20 @@ describe('the life of queues and exchanges', () => {
     expect((await client.expect(1, 'channel.close'))['replyText']).toBe("NOT_FOUND - no exchange 'ex' in vhost '/'");
   });
 
+  test.each([
+    [{ 'x-expires': 60_000 }, {}, /served on auto-delete and exclusive queues only/],
+    [{ 'x-expires': 0 }, { autoDelete: true }, /invalid arg 'x-expires' for queue 'q' in vhost '\/': cannot_be_zero/],
+    [{ 'x-max-length': 10 }, {}, /invalid arg 'x-max-length' for queue 'q' in vhost '\/': not served by this broker/],
+    [{ 'x-queue-type': 'stream' }, {}, /streams are not served/],
+  ])('arguments %o that cannot be honoured are refused', async (args, fields, text) => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    client.send(1, 'queue.declare', { queue: 'q', durable: true, arguments: args, ...fields });
+    const close = await client.expect(1, 'channel.close');
+    expect(close['replyCode']).toBe(406);
+    expect(close['replyText']).toMatch(text);
+  });
+
   test('what is declared twice at the same time is declared once', async () => {
     const { client: connect } = await harness();
     const [a, b] = [await connect(), await connect()];

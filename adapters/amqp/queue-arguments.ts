@@ -36,19 +36,19 @@ const letterNames: Readonly<Record<FieldValue['type'], string>> = {
 
 type QueueType = 'classic' | 'quorum';
 
-type Check = (field: FieldValue, fail: (detail: string) => AmqpError, queue: string, place: string) => void;
+type Check = (field: FieldValue, fail: (detail: string) => AmqpError, shape: QueueShape, place: string) => void;
 
 const integerAbove =
-  (least: bigint, tooSmall: string): Check =>
+  (least: bigint, tooSmall = ''): Check =>
   (field, fail) => {
     const value = integerOf(field);
     if (value === null) throw fail(`"expected integer, got ${letterNames[field.type]}"`);
-    if (value < least) throw fail(`{${value < 0n ? 'value_negative' : tooSmall},${value}}`);
+    if (value < least) throw fail(value < 0n ? `{value_negative,${value}}` : tooSmall);
   };
 
 const longString =
   (name: string): Check =>
-  (field, _fail, _queue, place) => {
+  (field, _fail, _shape, place) => {
     if (field.type !== 'S') {
       throw new AmqpError(
         'PRECONDITION_FAILED',
@@ -59,22 +59,31 @@ const longString =
 
 const accepted: Check = () => {};
 
+/**
+ * Without a timer of its own a queue can only go with its readers. One that does (auto-delete, exclusive) goes at the
+ * latest when it would have expired after them; on any other the argument would be an empty promise.
+ */
+const expires: Check = (field, fail, shape, place) => {
+  integerAbove(1n, 'cannot_be_zero')(field, fail, shape, place);
+  if (!shape.autoDelete && !shape.exclusive) throw fail('served on auto-delete and exclusive queues only');
+};
+
 const notServed: Check = (_field, fail) => {
   throw fail('not served by this broker');
 };
 
 /** Arguments that take part in equivalence, the queue types that may have them, and what their values must be. */
 const known: Readonly<Record<string, { readonly types: readonly QueueType[]; readonly check: Check }>> = {
-  'x-message-ttl': { types: ['classic', 'quorum'], check: integerAbove(0n, 'value_negative') },
+  'x-message-ttl': { types: ['classic', 'quorum'], check: integerAbove(0n) },
   'x-dead-letter-exchange': { types: ['classic', 'quorum'], check: longString('x-dead-letter-exchange') },
   'x-dead-letter-routing-key': { types: ['classic', 'quorum'], check: longString('x-dead-letter-routing-key') },
-  'x-delivery-limit': { types: ['quorum'], check: integerAbove(0n, 'value_negative') },
+  'x-delivery-limit': { types: ['quorum'], check: integerAbove(0n) },
   'x-queue-mode': { types: ['classic'], check: accepted },
   'x-queue-version': { types: ['classic'], check: accepted },
   'x-queue-master-locator': { types: ['classic'], check: accepted },
   'x-queue-leader-locator': { types: ['classic', 'quorum'], check: accepted },
   'x-quorum-initial-group-size': { types: ['quorum'], check: accepted },
-  'x-expires': { types: ['classic', 'quorum'], check: notServed },
+  'x-expires': { types: ['classic', 'quorum'], check: expires },
   'x-max-length': { types: ['classic', 'quorum'], check: notServed },
   'x-max-length-bytes': { types: ['classic', 'quorum'], check: notServed },
   'x-overflow': { types: ['classic', 'quorum'], check: notServed },
@@ -95,7 +104,7 @@ export interface QueueShape {
 }
 
 /** Throws PRECONDITION_FAILED for what a queue cannot be. `place` reads `queue 'q' in vhost '/'`. */
-export function checkQueue(shape: QueueShape, queue: string, place: string): void {
+export function checkQueue(shape: QueueShape, place: string): void {
   const type = queueTypeOf(shape.arguments, place);
   if (type === 'quorum') checkQuorum(shape, place);
   for (const { key, field } of shape.arguments) {
@@ -107,7 +116,7 @@ export function checkQueue(shape: QueueShape, queue: string, place: string): voi
         `invalid arg '${key}' for ${place} of queue type rabbit_${type}_queue`,
       );
     }
-    row.check(field, (detail) => invalid(key, place, detail), queue, place);
+    row.check(field, (detail) => invalid(key, place, detail), shape, place);
   }
   const arguments_ = shape.arguments;
   if (fieldOf(arguments_, 'x-dead-letter-routing-key') && !fieldOf(arguments_, 'x-dead-letter-exchange')) {

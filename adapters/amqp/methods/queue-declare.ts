@@ -48,7 +48,7 @@ async function declared(channel: Channel, name: string, shape: QueueShape): Prom
     return current;
   }
   if (!shape.serverNamed) refuseReserved('queue', name);
-  checkQueue(shape, name, place);
+  checkQueue(shape, place);
   try {
     return await topology.create(connection, name, shape, attributesOf(shape.arguments));
   } catch (error) {
