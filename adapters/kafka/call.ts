@@ -8,6 +8,7 @@
 import type { Principal } from '../../core/types.ts';
 import type { Api, Field, Input, Values } from '../../specs/kafka/row.ts';
 import { isFlexible } from '../../specs/kafka/row.ts';
+import type { BufferPool } from '../wire/buffer-pool.ts';
 import type { Reader } from '../wire/reader.ts';
 import type { Writer } from '../wire/writer.ts';
 import { decode, encode } from './codec/rows.ts';
@@ -31,6 +32,8 @@ export class Call {
   buffer: Buffer = NO_BYTES;
   start = 0;
   end = 0;
+  /** Where its buffer goes back to when it has been sent. */
+  pool: BufferPool | null = null;
   ended = false;
   /** Called when all earlier calls of the connection have been answered and the client reads. For calls that wait. */
   onHead: (() => void) | null = null;
@@ -76,8 +79,7 @@ export class Call {
   }
 
   /** Begins a reply that the caller writes itself: frame length and response header are there. */
-  begin(): Writer {
-    const writer = this.node.writer;
+  begin(writer: Writer = this.node.writer): Writer {
     writer.truncate(0);
     writer.reserveInt32();
     writer.int32(this.correlationId);
@@ -87,9 +89,9 @@ export class Call {
   }
 
   /** Ends the reply that `begin` began. */
-  finish(): void {
-    const writer = this.node.writer;
+  finish(writer: Writer = this.node.writer): void {
     writer.patchLength32(0);
+    this.pool = writer.pool;
     this.buffer = writer.buffer;
     this.start = writer.start;
     this.end = writer.offset;

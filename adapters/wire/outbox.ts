@@ -8,9 +8,12 @@
 // - `heldBytes` counts what has been pushed and not yet been accepted by the operating system; whoever pushes looks at
 //   `congested` before making more, and the outbox refuses (by ending the connection through `onOverflow`) what goes
 //   over `heldBytesMax`, so that a peer that does not read cannot fill the memory;
+// - a buffer from a pool goes back to it when the operating system has taken its bytes, and only then; when the stream
+//   breaks it is left to the collector, because a write that was cancelled may still look at it;
 // - after the stream has closed, pushes are dropped.
 
 import type { Duplex } from 'node:stream';
+import type { BufferPool } from './buffer-pool.ts';
 import type { Writer } from './writer.ts';
 
 export interface OutboxOptions {
@@ -41,6 +44,15 @@ export class Outbox {
   readonly #buffers: Buffer[] = [];
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
+  readonly #pools: (BufferPool | null)[] = [];
+  // Buffers under way that are to be given back, oldest first: a stream finishes its writes in order.
+  readonly #lent: Buffer[] = [];
+  readonly #lenders: BufferPool[] = [];
+  readonly #written = (error?: Error | null): void => {
+    const buffer = this.#lent.shift();
+    const pool = this.#lenders.shift();
+    if (buffer !== undefined && !error && !this.#dead) pool?.give(buffer);
+  };
   #pendingBytes = 0;
   #scheduled = false;
   #blocked = false;
@@ -73,16 +85,20 @@ export class Outbox {
     return congested;
   }
 
-  /** Adds buffer[start, end) to the turn. The bytes must not change afterwards. */
-  push(buffer: Buffer, start = 0, end: number = buffer.length): void {
+  /**
+   * Adds buffer[start, end) to the turn. The bytes must not change afterwards. With a pool the buffer belongs to the
+   * outbox from now on.
+   */
+  push(buffer: Buffer, start = 0, end: number = buffer.length, pool: BufferPool | null = null): void {
     if (this.#dead || start === end) return;
     const last = this.#buffers.length - 1;
-    if (last >= 0 && this.#buffers[last] === buffer && this.#ends[last] === start) {
+    if (pool === null && last >= 0 && this.#buffers[last] === buffer && this.#ends[last] === start) {
       this.#ends[last] = end;
     } else {
       this.#buffers.push(buffer);
       this.#starts.push(start);
       this.#ends.push(end);
+      this.#pools.push(pool);
     }
     this.#pendingBytes += end - start;
     if (this.heldBytes > this.#heldBytesMax) {
@@ -98,7 +114,7 @@ export class Outbox {
 
   /** Adds the frame that the writer holds and lets the writer begin the next one. */
   pushFrame(writer: Writer): void {
-    this.push(writer.buffer, writer.start, writer.offset);
+    this.push(writer.buffer, writer.start, writer.offset, writer.pool);
     writer.next();
   }
 
@@ -112,7 +128,16 @@ export class Outbox {
     for (let i = 0; i < count; i++) {
       const buffer = this.#buffers[i]!;
       const whole = this.#starts[i] === 0 && this.#ends[i] === buffer.length;
-      if (!stream.write(whole ? buffer : buffer.subarray(this.#starts[i], this.#ends[i]))) this.#blocked = true;
+      const piece = whole ? buffer : buffer.subarray(this.#starts[i], this.#ends[i]);
+      const pool = this.#pools[i]!;
+      let more: boolean;
+      if (pool === null) more = stream.write(piece);
+      else {
+        this.#lent.push(buffer);
+        this.#lenders.push(pool);
+        more = stream.write(piece, this.#written);
+      }
+      if (!more) this.#blocked = true;
     }
     this.#forget();
     if (count > 1) stream.uncork();
@@ -134,6 +159,7 @@ export class Outbox {
     this.#buffers.length = 0;
     this.#starts.length = 0;
     this.#ends.length = 0;
+    this.#pools.length = 0;
     this.#pendingBytes = 0;
   }
 

@@ -275,6 +275,47 @@ describe('Outbox', () => {
     expect(drains).toBe(1);
   });
 
+  it('gives pooled buffers back when they have been sent, not before', async () => {
+    const pool = new BufferPool();
+    const finish: (() => void)[] = [];
+    const sent: string[] = [];
+    const stream = new Duplex({
+      read() {},
+      write(chunk: Buffer, _encoding, done) {
+        finish.push(() => {
+          sent.push(chunk.toString());
+          done();
+        });
+      },
+    });
+    const outbox = new Outbox(stream);
+    const writer = new Writer({ pool });
+    for (const text of ['first', 'second']) {
+      writer.utf8(text);
+      outbox.pushFrame(writer);
+    }
+    await tick();
+    expect(pool.keptBytes).toBe(0);
+    // What is written while both are under way goes into buffers of its own.
+    writer.utf8('third');
+    outbox.pushFrame(writer);
+    finish.shift()!();
+    await tick();
+    expect(pool.keptBytes).toBe(4096);
+    finish.shift()!();
+    await tick();
+    finish.shift()!();
+    await tick();
+    expect(sent).toEqual(['first', 'second', 'third']);
+    expect(pool.keptBytes).toBe(3 * 4096);
+    writer.utf8('lost');
+    outbox.pushFrame(writer);
+    await tick();
+    stream.destroy();
+    await tick();
+    expect(pool.keptBytes).toBe(2 * 4096);
+  });
+
   it('lets a peer go that never reads', async () => {
     const stream = new PassThrough({ highWaterMark: 10 });
     const outbox = new Outbox(stream, { heldBytesMax: 1000 });

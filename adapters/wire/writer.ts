@@ -3,12 +3,15 @@
 // Frames are written one behind the other into a slab; `start` is where the frame being written begins. A frame that
 // does not fit moves to a new slab, so a finished frame is always contiguous.
 //
+// With a pool each frame has a buffer for itself, which whoever took the frame gives back when it has been sent.
+//
 // Invariants:
 // - bytes before `start` belong to whoever took them and are never written again: a slab is not reused, it is left to
 //   the collector when the last frame in it has been sent;
 // - a frame never grows beyond `frameBytesMax`;
 // - positions handed out by `reserve…` are relative to `start`, so they stay right when the frame moves.
 
+import type { BufferPool } from './buffer-pool.ts';
 import { WireError } from './wire-error.ts';
 
 const TWO_POW_32 = 0x1_0000_0000;
@@ -17,6 +20,8 @@ const LARGE_SPARE_BYTES = 4 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 export interface WriterOptions {
+  /** Where the buffers come from; without it slabs are made and left to the collector. */
+  readonly pool?: BufferPool;
   readonly slabBytes?: number;
   readonly frameBytesMax?: number;
 }
@@ -27,10 +32,12 @@ export class Writer {
   start = 0;
   /** Where the next byte goes. */
   offset = 0;
+  readonly pool: BufferPool | null;
   readonly #slabBytes: number;
   readonly #frameBytesMax: number;
 
   constructor(options: WriterOptions = {}) {
+    this.pool = options.pool ?? null;
     this.#slabBytes = options.slabBytes ?? SLAB_BYTES;
     this.#frameBytesMax = options.frameBytesMax ?? 0x7fff_ffff;
   }
@@ -191,13 +198,21 @@ export class Writer {
   /** Ends the frame: whatever was in [start, offset) is now somebody else's, and the next frame begins behind it. */
   next(): void {
     this.start = this.offset;
+    if (this.pool !== null) this.#let();
   }
 
   /** Ends the frame and returns a view of it. */
   take(): Buffer {
     const frame = this.buffer.subarray(this.start, this.offset);
-    this.start = this.offset;
+    this.next();
     return frame;
+  }
+
+  /** Leaves the buffer to whoever took the frame. */
+  #let(): void {
+    this.buffer = EMPTY;
+    this.start = 0;
+    this.offset = 0;
   }
 
   #move(count: number): void {
@@ -207,8 +222,9 @@ export class Writer {
     // Small steps double; one that is large by itself says how much is needed, and little comes behind it.
     const room = count > this.#slabBytes ? wanted + LARGE_SPARE_BYTES : wanted * 2;
     const bytes = Math.max(this.#slabBytes, Math.min(room, this.#frameBytesMax));
-    const slab = Buffer.allocUnsafeSlow(bytes);
+    const slab = this.pool === null ? Buffer.allocUnsafeSlow(bytes) : this.pool.take(wanted);
     this.buffer.copy(slab, 0, this.start, this.offset);
+    if (this.pool !== null && this.buffer !== EMPTY) this.pool.give(this.buffer);
     this.buffer = slab;
     this.start = 0;
     this.offset = length;

@@ -189,8 +189,8 @@ class FetchCall implements Waiter {
 
   #answer(): void {
     this.#stopWaiting();
-    const { version, flexible } = this.#call;
-    const writer = this.#call.begin();
+    const { version, flexible, node } = this.#call;
+    const writer = this.#call.begin(node.largeWriter);
     writer.int32(0);
     if (version >= 7) {
       writer.int16(ERROR.NONE);
@@ -211,7 +211,7 @@ class FetchCall implements Waiter {
       if (flexible) writer.uvarint(0);
     }
     if (flexible) writer.uvarint(0);
-    this.#call.finish();
+    this.#call.finish(writer);
   }
 
   /** Writes one partition's part and returns how many bytes of records are in it. */
