@@ -25,6 +25,9 @@ export class GroupState implements Group {
   }
 }
 
+/** Different sets of attributes kept for sharing. */
+const SHARED_MAX = 1000;
+
 const space = (kind: TopicKind): string => (kind === 'queue' ? 'topic' : kind);
 const key = (namespace: string, name: string): string => `${namespace}\0${name}`;
 
@@ -35,15 +38,18 @@ export class Catalog {
   private readonly groups = new Map<GroupId, GroupState>();
   private readonly groupNames = new Map<string, GroupState>();
   private readonly topicOfQueue = new Map<QueueNumber, Topic>();
+  private readonly shared = new Map<string, object>();
   clusterId = '';
   nextTopic = 1;
   nextGroup = 1;
   nextQueue = 1;
   nextSet = 1;
 
-  putTopic(row: TopicRow): void {
-    const before = this.topics.get(row.id);
+  putTopic(given: TopicRow): void {
+    const before = this.topics.get(given.id);
     if (before !== undefined) this.forget(before);
+    // Ten thousand queues declared alike have one set of attributes in memory.
+    const row = { ...given, attributes: this.interned(given.attributes), layout: this.interned(given.layout) };
     this.topics.set(row.id, row);
     this.topicNames.set(key(row.namespace, `${space(row.kind)}\0${row.name}`), row);
     this.topicUuids.set(row.uuid, row);
@@ -53,6 +59,15 @@ export class Catalog {
     }
     this.nextTopic = Math.max(this.nextTopic, row.id + 1);
     this.nextGroup = Math.max(this.nextGroup, row.ownGroup + 1);
+  }
+
+  private interned<T extends object>(value: T): T {
+    const text = JSON.stringify(value);
+    const there = this.shared.get(text);
+    if (there !== undefined) return there as T;
+    if (this.shared.size >= SHARED_MAX) this.shared.clear();
+    this.shared.set(text, value);
+    return value;
   }
 
   removeTopic(id: TopicId): void {
