@@ -23,6 +23,7 @@ import { WireError } from '../wire/wire-error.ts';
 import { Writer } from '../wire/writer.ts';
 import { dispatch } from './dispatch.ts';
 import { RequestError, responseCode } from './errors.ts';
+import type { MemberConnection } from './groups.ts';
 import { Header } from './header.ts';
 import { readBinaryHeader } from './header-binary.ts';
 import { readJsonHeader } from './header-json.ts';
@@ -50,7 +51,7 @@ const HANDSHAKE_MS = 10_000;
 
 const CONSUMER_GROUP = new ReplyField('consumerGroup');
 
-export class Connection implements AppendTarget, CommitTarget {
+export class Connection implements AppendTarget, CommitTarget, MemberConnection {
   readonly node: BrokerNode;
   readonly broker: Verbs;
   readonly info: ConnectionInfo;
@@ -62,6 +63,8 @@ export class Connection implements AppendTarget, CommitTarget {
   readonly sends = new PendingSends();
   /** Groups that this connection is a member of, by client id and group number: for leaving when it closes. */
   readonly memberships = new Map<string, { readonly clientId: string; readonly group: number }>();
+  readonly remoteText: string;
+  clientVersion = 0;
   readonly offsets: OffsetCommit[] = [{ queue: 0, offset: 0, metadata: '', epoch: -1 }];
 
   readonly #stream: Duplex;
@@ -86,6 +89,7 @@ export class Connection implements AppendTarget, CommitTarget {
     this.broker = node.broker;
     this.info = info;
     this.principal = node.context.anonymous(info.remote.host);
+    this.remoteText = `${info.remote.host}:${info.remote.port}`;
     this.bornHost = new HostBytes(info.remote.host, info.remote.port);
     this.storeHost = node.storeHost(info);
     this.#stream = stream;

@@ -31,12 +31,14 @@ import { getRouteInfoByTopic } from './requests/105-get-routeinfo-by-topic.ts';
 import { getBrokerClusterInfo } from './requests/106-get-broker-cluster-info.ts';
 import { updateAndCreateSubscriptionGroup } from './requests/200-update-and-create-subscriptiongroup.ts';
 import { getTopicStatsInfo } from './requests/202-get-topic-stats-info.ts';
+import { getConsumerConnectionList } from './requests/203-get-consumer-connection-list.ts';
 import { getAllTopicList } from './requests/206-get-all-topic-list.ts';
 import { deleteSubscriptionGroup } from './requests/207-delete-subscriptiongroup.ts';
 import { getConsumeStats } from './requests/208-get-consume-stats.ts';
 import { deleteTopicInBroker } from './requests/215-delete-topic-in-broker.ts';
 import { deleteTopicInNamesrv } from './requests/216-delete-topic-in-namesrv.ts';
 import { getTopicsByCluster } from './requests/224-get-topics-by-cluster.ts';
+import { queryTopicConsumeByWho } from './requests/300-query-topic-consume-by-who.ts';
 import { sendMessageV2 } from './requests/310-send-message-v2.ts';
 import { sendBatchMessage } from './requests/320-send-batch-message.ts';
 import { getTopicConfig } from './requests/351-get-topic-config.ts';
@@ -76,7 +78,9 @@ const HANDLERS: readonly (readonly [code: number, handler: RequestHandler])[] = 
   [200, updateAndCreateSubscriptionGroup],
   [207, deleteSubscriptionGroup],
   [202, getTopicStatsInfo],
+  [203, getConsumerConnectionList],
   [208, getConsumeStats],
+  [300, queryTopicConsumeByWho],
 ];
 
 interface Entry {

@@ -25,6 +25,10 @@ export interface Subscription {
 
 /** What the registry needs of a connection. */
 export interface MemberConnection {
+  /** Address and port of the client. */
+  readonly remoteText: string;
+  /** The client's version as its heartbeat said. */
+  readonly clientVersion: number;
   notifyMembersChanged(group: string): void;
 }
 
@@ -97,6 +101,10 @@ export class Groups {
   /** True when a client of this protocol is a member. */
   isOnline(group: Group): boolean {
     return this.#views.has(group.id);
+  }
+
+  connectionOf(group: Group, clientId: string): MemberConnection | null {
+    return this.#views.get(group.id)?.connections.get(clientId) ?? null;
   }
 
   subscription(group: Group, topic: string): Subscription | null {

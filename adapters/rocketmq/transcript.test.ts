@@ -490,6 +490,25 @@ describe('groups', () => {
     expect(await one.request(38, { consumerGroup: 'CG' })).toMatchObject({ code: 1 });
   });
 
+  it('tells administrators who is in a group and who reads a topic', async () => {
+    const raw = client(await start());
+    expect(await raw.request(203, { consumerGroup: 'CG' })).toMatchObject({ code: 206 });
+    await raw.request(310, sendFields('Orders'), 'x');
+    await raw.request(34, {}, heartbeat('c1', 'CG', 'Orders', 'A', 7));
+    const told = JSON.parse((await raw.request(203, { consumerGroup: 'CG' })).body.toString());
+    expect(told).toMatchObject({
+      connectionSet: [{ clientAddr: '10.1.2.3:54321', clientId: 'c1', language: 'OTHER', version: 473 }],
+      consumeType: 'CONSUME_PASSIVELY',
+      messageModel: 'CLUSTERING',
+      subscriptionTable: { Orders: { subString: 'A', subVersion: 7 } },
+    });
+    raw.oneway(15, { consumerGroup: 'Other', topic: 'Orders', queueId: 0, commitOffset: 1 });
+    await raw.request(14, { consumerGroup: 'Neither', topic: 'Orders', queueId: 0 });
+    expect(JSON.parse((await raw.request(300, { topic: 'Orders' })).body.toString())).toEqual({
+      groupList: ['CG', 'Other'],
+    });
+  });
+
   it('a repeated heartbeat tells nobody, a changed subscription does', async () => {
     const on = await start();
     const raw = client(on);

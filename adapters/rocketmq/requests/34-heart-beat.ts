@@ -29,6 +29,7 @@ export const heartBeat: RequestHandler = (connection, header, frame) => {
   }
   const consumers = list(body['consumerDataSet']);
   if (consumers.length > GROUPS_MAX) throw new RequestError(RESPONSE.SYSTEM_ERROR, `more than ${GROUPS_MAX} groups`);
+  connection.clientVersion = header.version;
   const retryTopics: Promise<unknown>[] = [];
   for (const consumer of consumers) {
     if (!isObject(consumer)) continue;
