@@ -7,7 +7,8 @@ import type { Crc32c, Position } from '../types.ts';
 import { ENTRY_HEAD, ENTRY_MAGIC_BYTES, entryLengthAt, readEntryHead, verifyEntry } from './entry.ts';
 import type { Segment } from './file-journal.ts';
 
-const READ_BYTES = 4 * 1024 * 1024;
+const READ_BYTES = 1024 * 1024;
+const WINDOW_BYTES = 1024 * 1024;
 
 export interface ScanResult {
   /** First position that holds no valid entry. */
@@ -54,27 +55,38 @@ export function scanSegment(
 
 /** The next position above `from` with a valid entry, and the highest durable mark of all valid entries there; -1 when none. */
 export function findBehind(segment: Segment, from: Position, crc: Crc32c): { position: Position; durable: Position } {
-  const length = segment.limit - from;
-  const bytes = Buffer.allocUnsafe(length);
-  const got = segment.file.read(bytes, 0, length, segment.offsetOf(from));
-  let position = -1;
-  let durable = 0;
-  let at = 8;
-  while (at + ENTRY_HEAD <= got) {
-    const found = bytes.indexOf(ENTRY_MAGIC_BYTES, at);
-    if (found < 0) break;
-    if ((found & 7) !== 0) {
-      at = found + 1;
+  const window = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, segment.limit - from));
+  const found = { position: -1, durable: 0 };
+  let at = from + 8;
+  while (at + ENTRY_HEAD <= segment.limit) {
+    const got = segment.file.read(window, 0, Math.min(window.length, segment.limit - at), segment.offsetOf(at));
+    if (got < ENTRY_HEAD) break;
+    const index = window.subarray(0, got).indexOf(ENTRY_MAGIC_BYTES);
+    if (index < 0) {
+      // A magic may lie across the edge of two windows; entries begin at multiples of eight.
+      at += Math.max(8, (got - 8) & ~7);
       continue;
     }
-    const size = verifyEntry(bytes, found, got, from + found, segment.salt, crc);
-    if (size === 0) {
-      at = found + 8;
+    const candidate = at + index;
+    const size = (candidate & 7) === 0 ? validEntryAt(segment, candidate, crc) : null;
+    if (size === null) {
+      at = (candidate & ~7) + 8;
       continue;
     }
-    if (position < 0) position = from + found;
-    durable = Math.max(durable, readEntryHead(bytes, found).durable);
-    at = found + size;
+    if (found.position < 0) found.position = candidate;
+    found.durable = Math.max(found.durable, size.durable);
+    at = candidate + size.length;
   }
-  return { position, durable };
+  return found;
+}
+
+function validEntryAt(segment: Segment, position: Position, crc: Crc32c): { length: number; durable: Position } | null {
+  const head = Buffer.alloc(ENTRY_HEAD);
+  if (segment.file.read(head, 0, ENTRY_HEAD, segment.offsetOf(position)) < ENTRY_HEAD) return null;
+  const length = entryLengthAt(head, 0);
+  if (length < ENTRY_HEAD || position + length > segment.limit) return null;
+  const bytes = Buffer.allocUnsafe(length);
+  const got = segment.file.read(bytes, 0, length, segment.offsetOf(position));
+  if (verifyEntry(bytes, 0, got, position, segment.salt, crc) === 0) return null;
+  return { length, durable: readEntryHead(bytes, 0).durable };
 }
