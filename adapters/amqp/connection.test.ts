@@ -288,7 +288,7 @@ describe('frames out of place', () => {
     ['flow off', 540, '', (client) => client.send(1, 'channel.flow', { active: false })],
     ['recover without requeue', 540, '', (client) => client.send(1, 'basic.recover', { requeue: false })],
     ['transactions', 540, '', (client) => client.send(1, 'tx.select')],
-    ['the handshake again', 503, '', (client) => client.send(0, 'connection.open', { virtualHost: '/' })],
+    ['the handshake again', 504, '', (client) => client.send(0, 'connection.open', { virtualHost: '/' })],
   ];
 
   test.each(cases)('%s closes the connection with %i', async (_what, code, text, act) => {

@@ -253,7 +253,11 @@ export class Connection implements FrameSink, Asker {
       else if (key === channelCloseKey) this.frames.method(number, 'channel.close-ok', {});
       return;
     }
-    if (channel.content.expects !== 'method') throw unexpected(channel, 'non content header');
+    if (channel.content.expects !== 'method') {
+      const got = channel.content.expects === 'header' ? 'non content header' : 'non content body';
+      this.#fail(unexpected(channel, got), number, publishKey);
+      return;
+    }
     if (key === publishKey) beginPublish(channel, buffer, start, end);
     else if (key === ackKey) ackFast(channel, buffer, start, end);
     else {
@@ -280,20 +284,26 @@ export class Connection implements FrameSink, Asker {
   }
 
   header(number: number, buffer: Buffer, start: number, end: number): void {
+    let key = 0;
     try {
       const channel = this.#contentChannel(number, 'header');
-      if (channel !== null) publishHeader(channel, buffer, start, end);
+      if (channel === null) return;
+      key = publishKey;
+      publishHeader(channel, buffer, start, end);
     } catch (error) {
-      this.#fail(error, number, publishKey);
+      this.#fail(error, number, key);
     }
   }
 
   bodyPart(number: number, buffer: Buffer, start: number, end: number): void {
+    let key = 0;
     try {
       const channel = this.#contentChannel(number, 'body');
-      if (channel !== null) publishBody(channel, buffer, start, end);
+      if (channel === null) return;
+      key = publishKey;
+      publishBody(channel, buffer, start, end);
     } catch (error) {
-      this.#fail(error, number, publishKey);
+      this.#fail(error, number, key);
     }
   }
 
@@ -310,11 +320,9 @@ export class Connection implements FrameSink, Asker {
   /** The channel that expects this content frame; null where it is to be dropped. */
   #contentChannel(number: number, kind: 'header' | 'body'): Channel | null {
     if (this.state === 'closing' || this.state === 'closed') return null;
-    if (number === 0 || this.state !== 'running') {
-      throw new AmqpError('UNEXPECTED_FRAME', `content ${kind} frame on channel ${number} in state ${this.state}`);
-    }
-    const channel = this.#channel(number);
-    if (channel === null) throw new AmqpError('CHANNEL_ERROR', "expected 'channel.open'");
+    const channel = number > 0 && this.state === 'running' ? this.#channel(number) : null;
+    if (channel === null)
+      throw new AmqpError('UNEXPECTED_FRAME', 'expected method frame, got non method frame instead');
     if (channel.closing) return null;
     if (channel.content.expects !== kind) throw unexpected(channel, `content ${kind}`);
     return channel;
@@ -533,7 +541,10 @@ export class Connection implements FrameSink, Asker {
 
 function unexpected(channel: Channel, got: string): AmqpError {
   const { expects } = channel.content;
-  const wanted = expects === 'header' ? 'content header for class 60' : expects === 'body' ? 'content body' : 'method';
+  if (expects === 'method') {
+    return new AmqpError('UNEXPECTED_FRAME', 'expected method frame, got non method frame instead');
+  }
+  const wanted = expects === 'header' ? 'content header for class 60' : 'content body';
   return new AmqpError('UNEXPECTED_FRAME', `expected ${wanted}, got ${got} frame instead`);
 }
 

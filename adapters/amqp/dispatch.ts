@@ -47,20 +47,25 @@ type ChannelMethod = Exclude<ClientMethod, ConnectionMethod>;
 type ChannelHandler<N extends MethodName> = (channel: Channel, args: Arguments<N>) => Handled;
 type ConnectionHandler<N extends MethodName> = (connection: Connection, args: Arguments<N>) => Handled;
 
-const outOfTurn = (): never => {
-  throw new AmqpError('COMMAND_INVALID', 'this method answers something that was not asked');
+const unimplemented = (): never => {
+  throw new AmqpError('COMMAND_INVALID', 'unimplemented method');
+};
+
+const outOfState = (connection: Connection): never => {
+  throw new AmqpError('CHANNEL_ERROR', `unexpected method in connection state ${connection.state}`);
 };
 
 const channelHandlers: { readonly [N in ChannelMethod]: ChannelHandler<N> } = {
   'access.request': accessRequest,
   'basic.ack': basicAck,
   'basic.cancel': basicCancel,
+  // The server's own cancel asks for no answer; a client that answers all the same does no harm.
   'basic.cancel-ok': () => {},
   'basic.consume': basicConsume,
   'basic.get': basicGet,
   'basic.nack': basicNack,
-  // The connection handles publish (with its content), channel.open and channel.close-ok before it looks here.
-  'basic.publish': outOfTurn,
+  // The connection handles publish (with its content) and channel.close-ok (while closing) before it looks here.
+  'basic.publish': unimplemented,
   'basic.qos': basicQos,
   'basic.recover': basicRecover,
   'basic.recover-async': basicRecoverAsync,
@@ -69,9 +74,9 @@ const channelHandlers: { readonly [N in ChannelMethod]: ChannelHandler<N> } = {
     throw new AmqpError('CHANNEL_ERROR', "second 'channel.open' seen");
   },
   'channel.close': channelClose,
-  'channel.close-ok': () => {},
+  'channel.close-ok': unimplemented,
   'channel.flow': channelFlow,
-  'channel.flow-ok': outOfTurn,
+  'channel.flow-ok': unimplemented,
   'confirm.select': confirmSelect,
   'exchange.bind': exchangeBind,
   'exchange.declare': exchangeDeclare,
@@ -90,22 +95,22 @@ const channelHandlers: { readonly [N in ChannelMethod]: ChannelHandler<N> } = {
 const connectionHandlers: { readonly [N in ConnectionMethod]: ConnectionHandler<N> } = {
   'connection.start-ok': connectionStartOk,
   // Neither mechanism that is offered asks a second question.
-  'connection.secure-ok': outOfTurn,
+  'connection.secure-ok': outOfState,
   'connection.tune-ok': connectionTuneOk,
   'connection.open': connectionOpen,
   'connection.close': connectionClose,
-  'connection.close-ok': outOfTurn,
+  'connection.close-ok': outOfState,
   'connection.update-secret': connectionUpdateSecret,
 };
 
 export function dispatchChannel(channel: Channel, name: MethodName, reader: Reader): Handled {
   const handler = (channelHandlers as Partial<Record<MethodName, ChannelHandler<MethodName>>>)[name];
-  if (handler === undefined) throw new AmqpError('COMMAND_INVALID', `${name} cannot be sent on a channel by a client`);
+  if (handler === undefined) return unimplemented();
   return handler(channel, readArguments(name, reader));
 }
 
 export function dispatchConnection(connection: Connection, name: MethodName, reader: Reader): Handled {
   const handler = (connectionHandlers as Partial<Record<MethodName, ConnectionHandler<MethodName>>>)[name];
-  if (handler === undefined) throw new AmqpError('COMMAND_INVALID', `${name} cannot be sent on channel 0 by a client`);
+  if (handler === undefined) return outOfState(connection);
   return handler(connection, readArguments(name, reader));
 }

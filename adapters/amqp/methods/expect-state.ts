@@ -5,6 +5,6 @@ import type { Connection, State } from '../connection.ts';
 
 export function expectState(connection: Connection, state: State): void {
   if (connection.state !== state) {
-    throw new AmqpError('COMMAND_INVALID', `a method of state ${state} came in state ${connection.state}`);
+    throw new AmqpError('CHANNEL_ERROR', `unexpected method in connection state ${connection.state}`);
   }
 }
