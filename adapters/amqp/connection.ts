@@ -401,7 +401,10 @@ export class Connection implements FrameSink, Asker {
     framesWritten: () => this.frames.frames,
     octetsRead: () => this.#octetsRead,
     notReading: () => this.#held,
-    beat: () => this.frames.heartbeat(),
+    idle: () => {
+      this.frames.rest();
+      this.frames.heartbeat();
+    },
     peerGone: () => this.#stream.destroy(),
   };
 

@@ -18,13 +18,15 @@ const deliverKey = methodKey(methods['basic.deliver'].classId, methods['basic.de
 const ackKey = methodKey(methods['basic.ack'].classId, methods['basic.ack'].methodId);
 const basicClass = methods['basic.publish'].classId;
 
+const heartbeatFrame = Buffer.from([frameHeartbeat, 0, 0, 0, 0, 0, 0, frameEnd]);
+
 export class FrameWriter {
   /** Largest frame the client accepts, overhead included. */
   frameMax: number;
   /** Frames written so far; the heartbeat looks whether it moved. */
   frames = 0;
   readonly #outbox: Outbox;
-  readonly #writer = new Writer();
+  #writer = new Writer();
 
   constructor(outbox: Outbox, frameMax: number) {
     this.#outbox = outbox;
@@ -123,10 +125,13 @@ export class FrameWriter {
   }
 
   heartbeat(): void {
-    this.#head(frameHeartbeat, 0);
-    this.#writer.uint32(0);
-    this.#writer.uint8(frameEnd);
-    this.#push();
+    this.frames++;
+    this.#outbox.push(heartbeatFrame);
+  }
+
+  /** Nothing has been written for a while: lets go of the slab, so that idle connections stay small. */
+  rest(): void {
+    this.#writer = new Writer();
   }
 
   #head(type: number, channel: number): void {

@@ -14,7 +14,8 @@ export interface HeartbeatTarget {
   octetsRead(): number;
   /** True while we do not read ourselves: then silence says nothing about the peer. */
   notReading(): boolean;
-  beat(): void;
+  /** Nothing was written for half an interval: a heartbeat is due. */
+  idle(): void;
   peerGone(): void;
 }
 
@@ -53,7 +54,7 @@ export class Heartbeat {
       target.peerGone();
       return;
     }
-    if (target.framesWritten() === this.#frames) target.beat();
+    if (target.framesWritten() === this.#frames) target.idle();
     this.#frames = target.framesWritten();
     this.#arm();
   };

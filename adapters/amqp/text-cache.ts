@@ -1,17 +1,21 @@
 /**
  * Strings by their octets, for the names that every publish repeats: decoding costs more than comparing.
  *
- * Invariant: bounded (one entry per slot, names up to 255 octets); the octets of an entry are its own copy.
+ * Invariants: made at first use, as connections that only read need none; bounded (one entry per slot, names up to 255 octets); the octets of an entry are its own copy.
  */
 
 const slots = 256;
 
 export class TextCache {
-  readonly #octets: (Buffer | undefined)[] = Array.from({ length: slots });
-  readonly #texts: string[] = Array.from({ length: slots }, () => '');
+  #octets: (Buffer | undefined)[] = [];
+  #texts: string[] = [];
 
   get(buffer: Buffer, at: number, bytes: number): string {
     if (bytes === 0) return '';
+    if (this.#texts.length === 0) {
+      this.#octets = Array.from({ length: slots });
+      this.#texts = Array.from({ length: slots }, () => '');
+    }
     let hash = bytes;
     for (let i = at; i < at + bytes; i++) hash = (Math.imul(hash, 31) + buffer[i]!) | 0;
     const slot = (hash ^ (hash >>> 11)) & (slots - 1);
