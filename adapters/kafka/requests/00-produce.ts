@@ -15,17 +15,16 @@ import { produce } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { FORMAT } from '../../adapter.ts';
 import type { Reader } from '../../wire/reader.ts';
-import { WireError } from '../../wire/wire-error.ts';
 import type { Writer } from '../../wire/writer.ts';
 import type { Call } from '../call.ts';
 import { BatchHead, setLogAppendTime } from '../codec/batch.ts';
+import { readCount, readNameBytes, skipTags, writeCount, writeText } from '../codec/compact.ts';
 import { NameCache } from '../codec/name-cache.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { topicNamed } from '../names.ts';
 import { usesLogAppendTime } from '../topic-config.ts';
 
-const PARTITIONS_MAX = 100_000;
 const NO_BYTES = Buffer.alloc(0);
 
 export const produceRoute: Route = { api: produce, handle: (call) => new ProduceCall(call).run() };
@@ -85,7 +84,7 @@ class ProduceCall implements AppendTarget {
     if (idBytes > 0) reader.skip(idBytes);
     this.#acks = reader.int16();
     reader.int32();
-    const topics = this.#count(reader);
+    const topics = readCount(reader, flexible);
     for (let i = 0; i < topics; i++) this.#topic(reader);
     if (flexible) skipTags(reader);
     if (this.#acks === 0) {
@@ -101,21 +100,13 @@ class ProduceCall implements AppendTarget {
     this.#settle();
   }
 
-  #count(reader: Reader): number {
-    const count = this.#call.flexible ? reader.uvarint() - 1 : reader.int32();
-    if (count > reader.remaining || count > PARTITIONS_MAX) throw new WireError(`${count} elements`);
-    return count;
-  }
-
   #topic(reader: Reader): void {
     const { flexible, node } = this.#call;
-    const nameBytes = flexible ? reader.uvarint() - 1 : reader.int16();
-    if (nameBytes < 0) throw new WireError('a topic without a name');
-    const name = names.read(reader, nameBytes);
+    const name = names.read(reader, readNameBytes(reader, flexible));
     this.#topics.push(name);
     this.#firsts.push(this.#indexes.length);
     const topic = topicNamed(node.broker, node.settings.namespace, name);
-    const partitions = this.#count(reader);
+    const partitions = readCount(reader, flexible);
     for (let i = 0; i < partitions; i++) {
       const index = reader.int32();
       const bytes = flexible ? reader.uvarint() - 1 : reader.int32();
@@ -199,10 +190,7 @@ class ProduceCall implements AppendTarget {
       const name = this.#topics[i]!;
       const first = this.#firsts[i]!;
       const end = i + 1 < topics ? this.#firsts[i + 1]! : this.#indexes.length;
-      const nameBytes = Buffer.byteLength(name);
-      if (flexible) writer.uvarint(nameBytes + 1);
-      else writer.int16(nameBytes);
-      writer.utf8(name);
+      writeText(writer, name, flexible);
       writeCount(writer, end - first, flexible);
       for (let p = first; p < end; p++) this.#writePartition(writer, p);
       if (flexible) writer.uvarint(0);
@@ -223,29 +211,5 @@ class ProduceCall implements AppendTarget {
       writeText(writer, this.#texts[p]!, flexible);
     }
     if (flexible) writer.uvarint(0);
-  }
-}
-
-function writeCount(writer: Writer, count: number, flexible: boolean): void {
-  if (flexible) writer.uvarint(count + 1);
-  else writer.int32(count);
-}
-
-function writeText(writer: Writer, text: string | null, flexible: boolean): void {
-  if (text === null) {
-    if (flexible) writer.uvarint(0);
-    else writer.int16(-1);
-    return;
-  }
-  const bytes = Buffer.byteLength(text);
-  if (flexible) writer.uvarint(bytes + 1);
-  else writer.int16(bytes);
-  writer.utf8(text);
-}
-
-function skipTags(reader: Reader): void {
-  for (let count = reader.uvarint(); count > 0; count--) {
-    reader.uvarint();
-    reader.skip(reader.uvarint());
   }
 }

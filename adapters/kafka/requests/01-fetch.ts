@@ -10,66 +10,35 @@
 //   returned whole even if the offset lies inside: the client skips what it did not ask for;
 // - no records are an empty set of length 0, never null;
 // - a Fetch begins when the connection's earlier calls are answered, so a connection holds one answer at a time.
-import type { Offset, QueueNumber, ReadBatch, ReadLimits, Topic, Waiter } from '../../../core/types.ts';
+import type { Offset, QueueNumber, ReadBatch, ReadLimits, Waiter } from '../../../core/types.ts';
 import { fetch } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
-import type { Reader } from '../../wire/reader.ts';
-import { WireError } from '../../wire/wire-error.ts';
 import type { Writer } from '../../wire/writer.ts';
 import type { Call } from '../call.ts';
-import { NameCache } from '../codec/name-cache.ts';
+import { writeCount, writeText, writeUuid } from '../codec/compact.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
-import { topicNamed } from '../names.ts';
 import { NODE_ID } from '../node.ts';
 import { RecordSet } from '../record-set.ts';
+import { type FetchPartition, FetchRequest } from './fetch-request.ts';
 
-const PARTITIONS_MAX = 100_000;
 const NO_SESSION = 0;
-const NO_SESSION_EPOCHS: readonly number[] = [-1, 0];
-const READ_COMMITTED = 1;
 
 export const fetchRoute: Route = {
   api: fetch,
   handle(call) {
     const waiting = new FetchCall(call);
-    waiting.parse();
     call.onHead = () => waiting.begin();
     call.onCancel = () => waiting.cancel();
   },
 };
 
-const names = new NameCache();
 const batch: ReadBatch = { units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
 const limits: ReadLimits = { bytesMax: 0, recordsMax: 0x7fffffff, tagHashes: null };
 
-interface Partition {
-  readonly index: number;
-  readonly leaderEpoch: number;
-  readonly offset: Offset;
-  readonly bytesMax: number;
-  queue: QueueNumber;
-  error: number;
-  /** How far the bytes there have been counted towards minBytes, and how many there were. */
-  countedTo: Offset;
-  countedBytes: number;
-}
-
-interface FetchTopic {
-  readonly name: string;
-  readonly id: string;
-  readonly partitions: Partition[];
-}
-
 class FetchCall implements Waiter {
   readonly #call: Call;
-  readonly #topics: FetchTopic[] = [];
-  readonly #partitions: Partition[] = [];
-  #minBytes = 0;
-  #bytesMax = 0;
-  #maxWaitMs = 0;
-  #readCommitted = false;
-  #sessionError = 0;
+  readonly #request: FetchRequest;
   #deadlineMs = 0;
   #waiting = false;
   /** Cold bytes are on their way: we are woken when they are there. */
@@ -77,37 +46,17 @@ class FetchCall implements Waiter {
 
   constructor(call: Call) {
     this.#call = call;
-  }
-
-  parse(): void {
-    const { reader, version, flexible, node } = this.#call;
-    if (version <= 14) reader.int32();
-    this.#maxWaitMs = Math.min(reader.int32(), node.limits.fetchWaitMsMax);
-    this.#minBytes = reader.int32();
-    this.#bytesMax = Math.min(reader.int32(), node.limits.fetchBytesMax);
-    this.#readCommitted = reader.int8() === READ_COMMITTED;
-    if (version >= 7) {
-      const session = reader.int32();
-      const epoch = reader.int32();
-      if (session !== NO_SESSION || !NO_SESSION_EPOCHS.includes(epoch)) {
-        this.#sessionError = ERROR.FETCH_SESSION_ID_NOT_FOUND;
-        return;
-      }
-    }
-    const topics = this.#count(reader);
-    for (let i = 0; i < topics; i++) this.#parseTopic(reader);
-    // Forgotten topics (sessions only), the rack and the tags behind them say nothing to us.
-    if (flexible && this.#partitions.length > PARTITIONS_MAX) throw new WireError('too many partitions');
+    this.#request = new FetchRequest(call);
   }
 
   begin(): void {
     const { node } = this.#call;
     node.counts.fetches++;
-    if (this.#sessionError !== 0) {
+    if (this.#request.sessionError !== 0) {
       this.#answerSessionError();
       return;
     }
-    this.#deadlineMs = node.broker.nowMs() + Math.max(0, this.#maxWaitMs);
+    this.#deadlineMs = node.broker.nowMs() + this.#request.maxWaitMs;
     this.#attempt(false);
   }
 
@@ -134,8 +83,8 @@ class FetchCall implements Waiter {
   #enough(): boolean {
     const { broker } = this.#call.node;
     let bytes = 0;
-    let enough = this.#minBytes <= 0 || this.#partitions.length === 0;
-    for (const partition of this.#partitions) {
+    let enough = this.#request.minBytes <= 0 || this.#request.partitions.length === 0;
+    for (const partition of this.#request.partitions) {
       if (partition.error !== 0) enough = true;
       const state = partition.error === 0 ? broker.queue(partition.queue) : null;
       if (
@@ -147,14 +96,14 @@ class FetchCall implements Waiter {
       if (enough || state === null) continue;
       if (partition.countedTo < state.endOffset) this.#countNew(partition);
       bytes += partition.countedBytes;
-      if (bytes >= this.#minBytes) enough = true;
+      if (bytes >= this.#request.minBytes) enough = true;
     }
     return enough;
   }
 
-  #countNew(partition: Partition): void {
+  #countNew(partition: FetchPartition): void {
     const { broker } = this.#call.node;
-    limits.bytesMax = Math.max(1, this.#minBytes - partition.countedBytes);
+    limits.bytesMax = Math.max(1, this.#request.minBytes - partition.countedBytes);
     try {
       const status = broker.read(this.#call.principal, partition.queue, partition.countedTo, limits, batch, this);
       if (status === 'pending') {
@@ -172,7 +121,7 @@ class FetchCall implements Waiter {
   #wait(): void {
     const queues: QueueNumber[] = [];
     const ends: Offset[] = [];
-    for (const { queue, countedTo } of this.#partitions) {
+    for (const { queue, countedTo } of this.#request.partitions) {
       queues.push(queue);
       ends.push(countedTo);
     }
@@ -196,12 +145,12 @@ class FetchCall implements Waiter {
       writer.int16(ERROR.NONE);
       writer.int32(NO_SESSION);
     }
-    writeCount(writer, this.#topics.length, flexible);
-    let left = this.#bytesMax;
+    writeCount(writer, this.#request.topics.length, flexible);
+    let left = this.#request.bytesMax;
     let first = true;
-    for (const topic of this.#topics) {
+    for (const topic of this.#request.topics) {
       if (version >= 13) writeUuid(writer, topic.id);
-      else writeName(writer, topic.name, flexible);
+      else writeText(writer, topic.name, flexible);
       writeCount(writer, topic.partitions.length, flexible);
       for (const partition of topic.partitions) {
         const bytes = this.#writePartition(writer, partition, left, first);
@@ -215,13 +164,12 @@ class FetchCall implements Waiter {
   }
 
   /** Writes one partition's part and returns how many bytes of records are in it. */
-  #writePartition(writer: Writer, partition: Partition, left: number, first: boolean): number {
+  #writePartition(writer: Writer, partition: FetchPartition, left: number, first: boolean): number {
     const { version, flexible, node } = this.#call;
     const { broker } = node;
     const state = partition.error === 0 ? broker.queue(partition.queue) : null;
     let error = partition.error;
     if (error === 0 && state === null) error = ERROR.UNKNOWN_TOPIC_OR_PARTITION;
-    if (error === 0) error = this.#epochError(partition.leaderEpoch);
     let records: RecordSet | null = null;
     if (error === 0 && state !== null) {
       if (partition.offset < state.startOffset || partition.offset > state.endOffset) error = ERROR.OFFSET_OUT_OF_RANGE;
@@ -242,12 +190,10 @@ class FetchCall implements Waiter {
     writer.int64(error === 0 && state !== null ? state.stableOffset : -1);
     if (version >= 5) writer.int64(error === 0 && state !== null ? state.startOffset : -1);
     // There are no transactions, so none was aborted; without read_committed the list is null.
-    if (this.#readCommitted) writeCount(writer, 0, flexible);
-    else writeCount(writer, -1, flexible);
+    writeCount(writer, this.#request.readCommitted ? 0 : -1, flexible);
     if (version >= 11) writer.int32(-1);
     const bytes = records === null ? 0 : records.bytes;
-    if (flexible) writer.uvarint(bytes + 1);
-    else writer.int32(bytes);
+    writeCount(writer, bytes, flexible);
     records?.write(writer);
     batch.units.length = 0;
     if (flexible) this.#writeTags(writer, error);
@@ -268,103 +214,14 @@ class FetchCall implements Waiter {
     writer.uvarint(0);
   }
 
-  #epochError(claimed: number): number {
-    const { epoch } = this.#call.node.broker;
-    if (claimed < 0 || claimed === epoch) return ERROR.NONE;
-    return claimed < epoch ? ERROR.FENCED_LEADER_EPOCH : ERROR.UNKNOWN_LEADER_EPOCH;
-  }
-
   #answerSessionError(): void {
     const { flexible } = this.#call;
     const writer = this.#call.begin();
     writer.int32(0);
-    writer.int16(this.#sessionError);
+    writer.int16(this.#request.sessionError);
     writer.int32(NO_SESSION);
     writeCount(writer, 0, flexible);
     if (flexible) writer.uvarint(0);
     this.#call.finish();
-  }
-
-  #count(reader: Reader): number {
-    const count = this.#call.flexible ? reader.uvarint() - 1 : reader.int32();
-    if (count > reader.remaining || count > PARTITIONS_MAX) throw new WireError(`${count} elements`);
-    return count;
-  }
-
-  #parseTopic(reader: Reader): void {
-    const { version, flexible, node } = this.#call;
-    const { broker, settings } = node;
-    let name = '';
-    let id = '';
-    let topic: Topic | null;
-    if (version >= 13) {
-      const at = reader.skip(16);
-      id = reader.buffer.toString('hex', at, at + 16);
-      topic = broker.topicByUuid(id);
-      if (topic !== null && topic.namespace !== settings.namespace) topic = null;
-    } else {
-      const bytes = flexible ? reader.uvarint() - 1 : reader.int16();
-      if (bytes < 0) throw new WireError('a topic without a name');
-      name = names.read(reader, bytes);
-      topic = topicNamed(broker, settings.namespace, name);
-    }
-    const refusal = topic === null || !broker.secured ? ERROR.NONE : this.#refusal(topic);
-    const partitions: Partition[] = [];
-    const count = this.#count(reader);
-    for (let i = 0; i < count; i++) partitions.push(this.#parsePartition(reader, topic, refusal));
-    if (flexible) skipTags(reader);
-    this.#topics.push({ name, id, partitions });
-    if (this.#partitions.length > PARTITIONS_MAX) throw new WireError('too many partitions');
-  }
-
-  /** Not even the ends of a partition are told to who may not read it. */
-  #refusal(topic: Topic): number {
-    try {
-      this.#call.node.broker.authorise(this.#call.principal, 'consume', 'topic', topic.namespace, topic.name);
-      return ERROR.NONE;
-    } catch (error) {
-      return errorCode(error, 'topic');
-    }
-  }
-
-  #parsePartition(reader: Reader, topic: Topic | null, refusal: number): Partition {
-    const { version, flexible } = this.#call;
-    const index = reader.int32();
-    const leaderEpoch = version >= 9 ? reader.int32() : -1;
-    const offset = reader.int64();
-    if (version >= 12) reader.int32();
-    if (version >= 5) reader.int64();
-    const bytesMax = reader.int32();
-    if (flexible) skipTags(reader);
-    const queue = topic?.queues[index] ?? -1;
-    const unknown = version >= 13 && topic === null ? ERROR.UNKNOWN_TOPIC_ID : ERROR.UNKNOWN_TOPIC_OR_PARTITION;
-    const error = refusal !== ERROR.NONE ? refusal : queue < 0 ? unknown : this.#epochError(leaderEpoch);
-    const partition = { index, leaderEpoch, offset, bytesMax, queue, error, countedTo: offset, countedBytes: 0 };
-    this.#partitions.push(partition);
-    return partition;
-  }
-}
-
-function writeCount(writer: Writer, count: number, flexible: boolean): void {
-  if (flexible) writer.uvarint(count + 1);
-  else writer.int32(count);
-}
-
-function writeName(writer: Writer, name: string, flexible: boolean): void {
-  const bytes = Buffer.byteLength(name);
-  if (flexible) writer.uvarint(bytes + 1);
-  else writer.int16(bytes);
-  writer.utf8(name);
-}
-
-function writeUuid(writer: Writer, uuid: string): void {
-  const at = writer.claim(16);
-  writer.buffer.write(uuid, at, 16, 'hex');
-}
-
-function skipTags(reader: Reader): void {
-  for (let count = reader.uvarint(); count > 0; count--) {
-    reader.uvarint();
-    reader.skip(reader.uvarint());
   }
 }
