@@ -442,6 +442,39 @@ describe('space', () => {
   });
 });
 
+describe('the reserve', () => {
+  it('when it is used up too, settlements wait for space and nothing is lost', async () => {
+    const s = await sim({
+      segmentBytes: 128 * 1024,
+      reserveBytes: 4 * 1024,
+      retentionIntervalMs: 100_000,
+      snapshotIntervalMs: 1_000_000,
+    });
+    const work = await s.queue('work');
+    const group = s.ownGroup(work);
+    const queue = work.queues[0]!;
+    s.rest(100);
+    s.disk.capacityBytes = s.disk.usedBytes;
+    let sent = 0;
+    expect(() => {
+      for (; sent < 5000; sent++) s.publish(work, [`k|t|${sent} ${'x'.repeat(300)}`]);
+    }).toThrow(/disk is full/);
+    const me = {};
+    for (let n = 0; n < sent; n++) {
+      s.take(group, queue, me);
+      s.broker.settle(group, queue, n, 'done');
+      s.turn();
+    }
+    expect(s.lost).toBeNull();
+    await expect(s.queue('another')).rejects.toThrow(/disk is full/);
+    s.disk.capacityBytes += 1024 * 1024;
+    s.rest(2000);
+    expect(s.lost).toBeNull();
+    const again = await s.restart('kill');
+    expect(again.broker.ledger(again.ownGroup(work), queue)).toEqual({ floor: sent, ready: 0, inFlight: 0 });
+  });
+});
+
 describe('a lost log', () => {
   it('answers nobody after a failed write or sync', async () => {
     for (const op of ['write', 'sync'] as const) {

@@ -63,6 +63,8 @@ import type {
   Verbs,
 } from './verbs.ts';
 
+export type { BrokerOptions } from './assembly.ts';
+
 export class Broker implements Verbs {
   readonly signals: Signals;
   private readonly random: Random;

@@ -30,6 +30,8 @@ const INLINE_ROWS = 64;
 /** Decoding for routing or reading stops at so many bytes. */
 export const DECODED_BYTES_MAX = 128 * 1024 * 1024;
 const FULL_POLL_MS = 250;
+/** Appends that may wait for the disk before more are refused. */
+const WAITING_MAX = 1_000_000;
 
 /** What the broker does on its own behalf. */
 export const BROKER: Principal = { name: '$broker', host: '' };
@@ -287,6 +289,9 @@ export class Publisher {
       }
     }
     if (this.shard.journal.publishable() < size + 4096) this.refuseFull();
+    if (this.shard.waiting >= WAITING_MAX) {
+      throw new BrokerError('overloaded', `${WAITING_MAX} messages wait for the disk already; send again later`);
+    }
   }
 
   private refuseFull(): never {

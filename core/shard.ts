@@ -19,6 +19,8 @@ import type { Tables } from './state/tables.ts';
 import type { Clock, FlushLevel, GroupId, Offset, Position, QueueNumber, TimeMs } from './types.ts';
 import type { AppendTarget, CommitTarget } from './verbs.ts';
 
+const FULL_RETRY_MS = 500;
+
 export interface ShardListener {
   /** The visible end of a queue grew; once per queue and commit. */
   advanced(queue: Queue): void;
@@ -116,6 +118,11 @@ export class Shard implements LogListener, CommitListener {
   beforeWrite(): void {
     for (const section of this.sections) section.flush(this.settlements);
     this.sections.length = 0;
+    // The reserve is used up as well: what is settled waits in memory until there is space; at worst it comes again.
+    if (!this.room(this.settlements.length + this.offsets.length + this.starts.length + 4 * PART_HEAD + 64)) {
+      this.clock.setTimer(FULL_RETRY_MS, this.retry);
+      return;
+    }
     const settlements = this.settlements.length;
     const offsets = this.offsets.length;
     const starts = this.starts.length;
@@ -135,6 +142,17 @@ export class Shard implements LogListener, CommitListener {
     }
     this.log.end(at, parts, this.log.storeTimeMs(), false);
   }
+
+  /** Whether so many bytes more fit on the disk, beside what this turn has appended already. */
+  private room(bytes: number): boolean {
+    return this.journal.accepts(bytes + this.log.position - this.log.writtenTo);
+  }
+
+  private readonly retry = (): void => {
+    if (this.log.lost !== null) return;
+    this.journal.prepare(0);
+    this.log.schedule();
+  };
 
   /** Writes a part's head and body at `at` in the log's buffer; returns its padded end. */
   part(at: number, kind: number, body: Buffer): number {
@@ -160,6 +178,11 @@ export class Shard implements LogListener, CommitListener {
     const bodies = events.map(encodeEvent);
     let size = 0;
     for (const body of bodies) size += PART_HEAD + align8(body.length);
+    if (!this.room(size + 64))
+      throw new BrokerError(
+        'storage-full',
+        'the disk is full: nothing can be created or changed until there is space again',
+      );
     this.log.begin(size);
     let at = this.log.at;
     for (const body of bodies) at = this.part(at, PART.state, body);
@@ -177,6 +200,11 @@ export class Shard implements LogListener, CommitListener {
   }
 
   // ---------------------------------------------------------------- commits
+
+  /** Appends that are not answered yet. */
+  get waiting(): number {
+    return this.written.waiting + this.synced.waiting;
+  }
 
   /** The ring an append waits in; rows must be pushed to the same one before `answer`. */
   ring(sync: boolean): CommitRing {
@@ -199,7 +227,7 @@ export class Shard implements LogListener, CommitListener {
   committed(writtenTo: Position, syncedTo: Position): void {
     const targets = this.commitTargets;
     const tokens = this.commitTokens;
-    if (targets.length > 0) {
+    if (targets.length > 0 && this.offsets.length === 0 && this.settlements.length === 0) {
       this.commitTargets = [];
       this.commitTokens = [];
       for (let n = 0; n < targets.length; n++) targets[n]!.committed(tokens[n]!);

@@ -226,6 +226,10 @@ export class FileJournal implements Journal {
     return this.room - this.options.reserveBytes;
   }
 
+  accepts(bytes: number): boolean {
+    return this.fullSinceMs === 0 || this.spare?.ready === true || bytes <= this.room;
+  }
+
   prepare(appendedBytes: number): void {
     if (this.failed !== null || this.spare?.ready) return;
     const nowMs = this.options.clock.nowMs();

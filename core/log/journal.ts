@@ -60,6 +60,8 @@ export interface Journal {
   drop(base: Position): void;
   /** Real bytes that publishers may still take before the reserve; Infinity while the disk gives more. */
   publishable(): number;
+  /** False when so many bytes would need another range and the disk has no room for one. */
+  accepts(bytes: number): boolean;
   /** A slice of the preparation of the next range, in proportion to what was appended; asks the disk again when it was full. */
   prepare(appendedBytes: number): void;
   close(): void;

@@ -101,17 +101,24 @@ export function writeManifest(disk: Disk, manifest: Manifest, crc: Crc32c): void
   disk.syncDirectory(MANIFEST_DIRECTORY);
 }
 
-/** Removes manifests but the newest ones, and table files that no manifest kept names. */
+/**
+ * Removes manifests but the newest ones, and table files that no manifest kept names: the manifests first and durably,
+ * so that no power cut leaves one whose tables are gone.
+ */
 export function prune(disk: Disk, keep: readonly Manifest[]): void {
   const named = new Set<string>();
   for (const manifest of keep) {
     named.add(manifestPath(manifest.number));
     for (const table of Object.values(manifest.tables)) named.add(table.file);
   }
-  for (const name of disk.list(MANIFEST_DIRECTORY)) {
-    const path = `${MANIFEST_DIRECTORY}/${name}`;
-    if (!named.has(path)) disk.remove(path);
-  }
+  const gone = disk
+    .list(MANIFEST_DIRECTORY)
+    .map((name) => `${MANIFEST_DIRECTORY}/${name}`)
+    .filter((path) => !named.has(path));
+  const manifests = gone.filter((path) => path.endsWith('.json'));
+  for (const path of manifests) disk.remove(path);
+  if (manifests.length > 0) disk.syncDirectory(MANIFEST_DIRECTORY);
+  for (const path of gone) if (!manifests.includes(path)) disk.remove(path);
 }
 
 export class TableWriter {
