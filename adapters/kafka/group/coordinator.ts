@@ -5,12 +5,15 @@
 //   and no other protocol can hold the group at the same time;
 // - offsets, generations and the group itself live in the core and survive us; members do not survive a restart, they
 //   join again;
-// - a join is answered when its generation is in the log.
+// - a join is answered when its generation is in the log;
+// - when the core refuses a step, nobody is left waiting.
 
 import type { Group, Principal, TimeMs } from '../../../core/types.ts';
 import type { CommitTarget, MembershipListener } from '../../../core/verbs.ts';
+import type { ErrorCode } from '../../../specs/kafka/error-codes.ts';
 import { joinGroup, syncGroup } from '../../../specs/kafka/groups.ts';
 import type { Call } from '../call.ts';
+import { errorCode } from '../errors.ts';
 import { unspell } from '../names.ts';
 import type { Node } from '../node.ts';
 import { groupData } from './group-data.ts';
@@ -21,6 +24,7 @@ import * as transitions from './transitions.ts';
 
 export const PROTOCOL = 'kafka';
 const EXPECTED_MAX = 100_000;
+const NO_BYTES = Buffer.alloc(0);
 
 interface Running {
   readonly group: Group;
@@ -50,7 +54,7 @@ export class Coordinator implements MembershipListener, CommitTarget {
     return group === null ? null : (this.#running.get(group.id)?.state ?? null);
   }
 
-  /** Throws BrokerError when the group may not be used or another protocol holds it. */
+  /** Answers the call, now or when all have joined. */
   join(call: Call, group: Group, event: Omit<JoinEvent, 'newMemberId' | 'expected' | 'parked'>): void {
     const { broker } = this.#node;
     const running = this.#running.get(group.id) ?? {
@@ -72,13 +76,7 @@ export class Coordinator implements MembershipListener, CommitTarget {
       this.#expect(group, newMemberId, event.sessionTimeoutMs);
     }
     if (running.state.members.size > 0) this.#running.set(group.id, running);
-    try {
-      this.#carryOut(running, effects);
-    } catch (error) {
-      // Another protocol holds the group: nobody of ours is in it, so its state goes with the refused member.
-      if (broker.group(group.namespace, group.name)?.protocol !== PROTOCOL) this.#running.delete(group.id);
-      throw error;
-    }
+    this.#carryOut(running, effects);
   }
 
   sync(call: Call, group: Group | null, event: Omit<SyncEvent, 'parked'>): void {
@@ -144,25 +142,48 @@ export class Coordinator implements MembershipListener, CommitTarget {
   // ----------------------------------------------------------------
 
   #carryOut(running: Running, effects: readonly Effect[]): void {
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'member':
-          this.#put(running, effect.member, effect.timeoutMs);
-          break;
-        case 'gone':
-          this.#node.broker.removeMember(running.group, effect.memberId);
-          break;
-        case 'due':
-          this.#node.broker.setGroupDue(running.group, effect.atMs);
-          break;
-        case 'generation':
-          this.#log(running, effect.generation, effect.joins);
-          break;
-        default:
-          answer(effect);
-      }
+    try {
+      for (const effect of effects) this.#carryOutOne(running, effect);
+    } catch (error) {
+      this.#abandon(running, effects, errorCode(error, 'group'));
     }
     if (running.state.members.size === 0) this.#running.delete(running.group.id);
+  }
+
+  #carryOutOne(running: Running, effect: Effect): void {
+    switch (effect.kind) {
+      case 'member':
+        this.#put(running, effect.member, effect.timeoutMs);
+        break;
+      case 'gone':
+        this.#node.broker.removeMember(running.group, effect.memberId);
+        break;
+      case 'due':
+        this.#node.broker.setGroupDue(running.group, effect.atMs);
+        break;
+      case 'generation':
+        this.#log(running, effect.generation, effect.joins);
+        break;
+      default:
+        answer(effect);
+    }
+  }
+
+  /**
+   * The core has refused a step: another protocol holds the group, nothing can be logged any more. The state here would
+   * be ahead of what is true, so the group is given up: everybody who waits hears why, and who still can joins again.
+   */
+  #abandon({ group, state }: Running, effects: readonly Effect[], code: ErrorCode): void {
+    this.#node.counts.errors++;
+    for (const effect of effects) answerAll(effect, code);
+    for (const member of state.members.values()) {
+      if (member.joining !== null) refuse(member.joining as Call, code);
+      if (member.syncing !== null) refuse(member.syncing as Call, code);
+      this.#node.broker.removeMember(group, member.id);
+    }
+    state.members.clear();
+    state.instances.clear();
+    this.#node.broker.setGroupDue(group, 0);
   }
 
   #put({ group, state, principal }: Running, member: MemberState, timeoutMs: number): void {
@@ -181,10 +202,11 @@ export class Coordinator implements MembershipListener, CommitTarget {
 
   #log({ group, state, principal }: Running, generation: number, joins: readonly Effect[]): void {
     const token = this.#nextToken++;
-    this.#logging.set(token, joins);
     this.#node.counts.rebalances++;
     const data = groupData(state.protocolType, state.protocolName);
+    // The answer comes in a later turn, so it finds the joins.
     this.#node.broker.putGeneration(principal, group, generation, data, this, token);
+    this.#logging.set(token, joins);
   }
 
   #expect(group: Group, memberId: string, sessionTimeoutMs: number): void {
@@ -199,6 +221,18 @@ export class Coordinator implements MembershipListener, CommitTarget {
 
 function expectedKey(group: Group, memberId: string): string {
   return `${group.id}:${memberId}`;
+}
+
+function answerAll(effect: Effect, code: ErrorCode): void {
+  if (effect.kind === 'generation') for (const join of effect.joins) answerAll(join, code);
+  else if (effect.kind === 'join' || effect.kind === 'sync') refuse(effect.parked as Call, code);
+}
+
+/** Answers a join or sync that waits, unless it has its answer already. */
+function refuse(call: Call, errorCode: ErrorCode): void {
+  if (call.api.key === joinGroup.key) {
+    call.reply(joinGroup, { errorCode, protocolName: null, leader: '', memberId: '', members: [] });
+  } else call.reply(syncGroup, { errorCode, assignment: NO_BYTES });
 }
 
 /** Sends the answer that an effect is. */
