@@ -68,7 +68,7 @@ describe('field tables', () => {
     expect(value('long')).toBe(9007199254740993n);
     expect(value('decimal')).toEqual({ scale: 2, digits: 12345 });
     expect(value('time')).toBe(1700000000n);
-    expect(String(value('text'))).toBe('grüße');
+    expect(value('text')).toEqual(Buffer.from('grüße'));
   });
 
   test('what was read is written back octet for octet', () => {

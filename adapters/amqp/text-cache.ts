@@ -1,7 +1,8 @@
 /**
  * Strings by their octets, for the names that every publish repeats: decoding costs more than comparing.
  *
- * Invariants: made at first use, as connections that only read need none; bounded (one entry per slot, names up to 255 octets); the octets of an entry are its own copy.
+ * Invariants: made at first use, as connections that only read need none; bounded (one entry per slot, names up to
+ * 255 octets); the octets of an entry are its own copy.
  */
 
 const slots = 256;

@@ -186,7 +186,7 @@ function returnContent(channel: Channel): void {
 function refused(channel: Channel, error: BrokerError, sequence: number): void {
   const { connection } = channel;
   connection.shared.counts.refused++;
-  if (error.code === 'storage-full') connection.storageFull();
+  if (error.code === 'storage-full') connection.storage.refused();
   if (sequence === 0 || !error.retriable || error.code === 'stopping') throw error;
   connection.frames.method(channel.number, 'basic.nack', { deliveryTag: sequence, multiple: false, requeue: false });
   channel.confirms.refused();
