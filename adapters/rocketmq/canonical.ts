@@ -40,6 +40,8 @@ interface Extra {
   correlationId?: string;
   /** [position, name, value in base64 or null, type]. */
   headers?: [number, string, string | null, string?][];
+  /** [name, type] of headers that are user properties but typed where they come from. */
+  types?: [string, string][];
   expirationMs?: number;
   priority?: number;
   persistent?: boolean;
@@ -84,6 +86,7 @@ export function toRecord(message: Message): ForeignRecord {
     const text = plainText(header, properties);
     if (text !== null) {
       properties.set(header.name, text);
+      if (header.type !== undefined) (extra.types ??= []).push([header.name, header.type]);
       continue;
     }
     const asFlag = position === message.headers.length - 1 ? flagText(header) : 0;
@@ -108,26 +111,28 @@ export function toMessage(payload: Buffer, place: RecordPlace, bytesMax: number)
   const extra = readExtra(properties.get(EXTRA));
   const stored = payload.subarray(place.bodyStart, place.bodyEnd);
   const body = decompress(stored, sysFlagOf(payload, place.start), bytesMax);
-  const keys = properties.get(PROPERTY.KEYS);
+  // An empty property says no more than an absent one; clients of the protocol drop it.
+  const keys = properties.get(PROPERTY.KEYS) || undefined;
   const headers: Header[] = [];
-  for (const [name, value] of properties) if (!TAKEN.has(name)) headers.push({ name, value: Buffer.from(value) });
+  const types = new Map(extra.types);
+  for (const [name, value] of properties) {
+    if (!TAKEN.has(name)) headers.push(newHeader(name, Buffer.from(value), types.get(name)));
+  }
   for (const [position, name, value, type] of extra.headers ?? []) {
-    const header: Header = { name, value: value === null ? null : Buffer.from(value, 'base64') };
-    if (type !== undefined) header.type = type;
-    headers.splice(position, 0, header);
+    headers.splice(position, 0, newHeader(name, value === null ? null : Buffer.from(value, 'base64'), type));
   }
   const flag = flagOf(payload, place.start);
   if (flag !== 0) headers.push({ name: FLAG_HEADER, value: Buffer.from(String(flag)) });
   const message: Message = {
     body: extra.nullBody === true && body.length === 0 ? null : body,
     key: extra.key !== undefined ? Buffer.from(extra.key, 'base64') : keys === undefined ? null : Buffer.from(keys),
-    tag: extra.tag ?? properties.get(PROPERTY.TAGS) ?? null,
+    tag: extra.tag ?? (properties.get(PROPERTY.TAGS) || null),
     headers,
     timestampMs: bornTimestampOf(payload, place.start),
   };
-  const messageId = extra.messageId ?? properties.get(PROPERTY.UNIQ_KEY);
+  const messageId = extra.messageId ?? (properties.get(PROPERTY.UNIQ_KEY) || undefined);
   if (messageId !== undefined) message.messageId = messageId;
-  const correlationId = extra.correlationId ?? properties.get('CORRELATION_ID');
+  const correlationId = extra.correlationId ?? (properties.get('CORRELATION_ID') || undefined);
   if (correlationId !== undefined) message.correlationId = correlationId;
   for (const name of EXTRA_TEXTS) if (typeof extra[name] === 'string') message[name] = extra[name] as string;
   if (extra.expirationMs !== undefined) message.expirationMs = extra.expirationMs;
@@ -181,10 +186,14 @@ function putText(
 /** The header's value where it can be a user property as it is, else null. Clients drop empty values. */
 function plainText(header: Header, properties: ReadonlyMap<string, string>): string | null {
   const { name, value } = header;
-  if (value === null || value.length === 0 || header.type !== undefined) return null;
+  if (value === null || value.length === 0) return null;
   if (name === '' || TAKEN.has(name) || properties.has(name) || !isPropertyText(name)) return null;
   const text = value.toString('utf8', 0, value.length);
   return isPropertyText(text) && Buffer.from(text).equals(value) ? text : null;
+}
+
+function newHeader(name: string, value: Buffer | null, type: string | undefined): Header {
+  return type === undefined ? { name, value } : { name, value, type };
 }
 
 function flagText(header: Header): number {
@@ -232,7 +241,12 @@ function readExtra(text: string | undefined): Extra {
   if (typeof given['priority'] === 'number') extra.priority = given['priority'];
   if (typeof given['persistent'] === 'boolean') extra.persistent = given['persistent'];
   if (Array.isArray(given['headers'])) extra.headers = given['headers'].filter(isHeaderEntry);
+  if (Array.isArray(given['types'])) extra.types = given['types'].filter(isTypeEntry);
   return extra;
+}
+
+function isTypeEntry(entry: unknown): entry is [string, string] {
+  return Array.isArray(entry) && entry.length === 2 && typeof entry[0] === 'string' && typeof entry[1] === 'string';
 }
 
 function isHeaderEntry(entry: unknown): entry is [number, string, string | null, string?] {

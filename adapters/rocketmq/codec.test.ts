@@ -431,6 +431,30 @@ describe('the canonical message', () => {
     );
   });
 
+  it('shows what it can as user properties, also of typed headers', () => {
+    const headers = [
+      { name: 'count', value: Buffer.from('1'), type: 'amqp:I' },
+      { name: 'raw', value: Buffer.from([0xff]) },
+    ];
+    const record = toRecord({ body: Buffer.from('b'), key: null, tag: null, headers, timestampMs: 0 });
+    const shown = readProperties(record.properties, 0, record.properties.length);
+    expect(shown.get('count')).toBe('1');
+    expect(shown.has('raw')).toBe(false);
+  });
+
+  it('an empty TAGS or KEYS is none', () => {
+    const builder = new PayloadBuilder();
+    builder.begin();
+    const properties = writeProperties([
+      ['TAGS', ''],
+      ['KEYS', ''],
+    ]);
+    builder.open({ flag: 0, sysFlag: 0, bornTimestamp: 1, reconsumeTimes: 0 }, Buffer.alloc(8), 0, properties.length);
+    properties.copy(builder.buffer, builder.propertiesStart);
+    builder.close();
+    expect(codec.decode(builder.take(), 1000)).toMatchObject([{ key: null, tag: null, headers: [] }]);
+  });
+
   it('drops headers, last first, where properties end', () => {
     const headers = Array.from({ length: 100 }, (_, i) => ({ name: `h${i}`, value: Buffer.alloc(1000, 0x61) }));
     const record = toRecord({ body: null, key: null, tag: 't', headers, timestampMs: 0 });
