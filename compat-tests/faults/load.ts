@@ -148,7 +148,7 @@ export async function readAll(reader: Driver, topic: string): Promise<Read[]> {
   const reads: Read[] = [];
   for (let queue = 0; queue < QUEUES; queue++) {
     const { first, next } = await reader.call('kafka.offsets', { topic, queue });
-    assert.equal(first, 0, `queue ${queue} begins at 0`);
+    assert.equal(first, 0, `queue ${queue} of ${topic} begins at 0`);
     if (next === 0) continue;
     const { messages } = await reader.call('kafka.read', {
       topic,
