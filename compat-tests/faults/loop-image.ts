@@ -18,7 +18,7 @@ export class Mounted {
 
   /** A suite that ends early must not leave a mount behind. */
   readonly #abandon = (): void => {
-    spawnSync('umount', ['-l', this.directory]);
+    spawnSync('sh', ['-c', 'umount -l "$0"', this.directory]);
   };
 
   /** A new ext4 of this size in an image. */
