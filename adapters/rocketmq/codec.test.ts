@@ -12,6 +12,7 @@ import { Writer } from '../wire/writer.ts';
 import { BatchCursor, BatchError } from './batch.ts';
 import { FLAG_HEADER, toMessage, toRecord } from './canonical.ts';
 import { codec } from './codec.ts';
+import { readCommand } from './command.ts';
 import { fieldNumber } from './fields.ts';
 import { Header, HeaderError } from './header.ts';
 import { readBinaryHeader } from './header-binary.ts';
@@ -30,15 +31,9 @@ const vectors = JSON.parse(
 const bytesOf = (name: string): Buffer => Buffer.from(vectors[name]!, 'hex');
 const field = fieldNumber;
 
-/** Decodes a frame as the connection does; the body lies at header.bodyStart. */
 function readFrame(frame: Buffer, start: number, end: number): Header {
   const header = new Header();
-  const word = frame.readUInt32BE(start);
-  const headerEnd = start + 4 + (word & 0xff_ffff);
-  if (word >>> 24 === SERIALIZE_BINARY) readBinaryHeader(new Reader(frame, start + 4, headerEnd), header);
-  else readJsonHeader(frame, start + 4, headerEnd, header);
-  header.bodyStart = headerEnd;
-  header.bodyEnd = end;
+  readCommand(frame, start, end, header);
   return header;
 }
 

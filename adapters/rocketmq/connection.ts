@@ -11,25 +11,22 @@
 
 import type { Duplex } from 'node:stream';
 import { BrokerError } from '../../core/errors.ts';
-import type { Offset, Principal, QueueNumber, TimeMs, Topic } from '../../core/types.ts';
+import type { Offset, Principal, QueueNumber, TimeMs } from '../../core/types.ts';
 import type { Append, AppendTarget, CommitTarget, OffsetCommit, Verbs } from '../../core/verbs.ts';
-import { FRAME_BYTES_MAX, SERIALIZE_BINARY, SERIALIZE_JSON } from '../../specs/rocketmq/constants.ts';
+import { FRAME_BYTES_MAX } from '../../specs/rocketmq/constants.ts';
 import { RESPONSE, type ResponseCode } from '../../specs/rocketmq/response-codes.ts';
 import type { ConnectionInfo } from '../adapter.ts';
 import { Framer, Int32Frames } from '../wire/framer.ts';
 import { Outbox } from '../wire/outbox.ts';
-import { Reader } from '../wire/reader.ts';
-import { WireError } from '../wire/wire-error.ts';
 import { Writer } from '../wire/writer.ts';
+import { readCommand } from './command.ts';
 import { dispatch } from './dispatch.ts';
 import { RequestError, responseCode } from './errors.ts';
 import type { MemberConnection } from './groups.ts';
 import { Header } from './header.ts';
-import { readBinaryHeader } from './header-binary.ts';
-import { readJsonHeader } from './header-json.ts';
 import { HostBytes } from './message-id.ts';
 import type { BrokerNode } from './node.ts';
-import { PendingSends } from './pending-sends.ts';
+import { newAppend, PendingSends } from './pending-sends.ts';
 import { PullRequest } from './pull-request.ts';
 import { Reply, ReplyField } from './reply.ts';
 
@@ -70,7 +67,6 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
   readonly #stream: Duplex;
   readonly #framer: Framer;
   readonly #header = new Header();
-  readonly #reader = new Reader();
   readonly #outbox: Outbox;
   readonly #reply: Reply;
   readonly #idlePulls: PullRequest[] = [];
@@ -113,7 +109,7 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
     const header = this.#header;
     let isRead = false;
     try {
-      this.#readHeader(buffer, start, end);
+      readCommand(buffer, start, end, header);
       isRead = true;
       // A client answers requests of ours too; we send none that needs it.
       if ((header.flag & 1) !== 0) return;
@@ -268,25 +264,6 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
     if (this.#outbox.congested) this.#stream.pause();
   }
 
-  #readHeader(buffer: Buffer, start: number, end: number): void {
-    const header = this.#header;
-    // Before anything is decoded, so that an error cannot be sent to the opaque number of the request before.
-    header.begin(buffer);
-    if (end - start < 4) throw new WireError('a frame without a header');
-    const word = buffer.readUInt32BE(start);
-    const headerEnd = start + 4 + (word & 0xff_ffff);
-    if (headerEnd > end) throw new WireError('the header is longer than its frame');
-    header.serialize = word >>> 24;
-    if (header.serialize === SERIALIZE_JSON) readJsonHeader(buffer, start + 4, headerEnd, header);
-    else if (header.serialize === SERIALIZE_BINARY) {
-      this.#reader.reset(buffer, start + 4, headerEnd);
-      readBinaryHeader(this.#reader, header);
-    } else throw new WireError(`serialize type ${header.serialize}`);
-    header.frameStart = start;
-    header.bodyStart = headerEnd;
-    header.bodyEnd = end;
-  }
-
   /** Bytes that are no command: log and end the connection, as the protocol has no way to say more. */
   #hostile(error: unknown): void {
     if (!(error instanceof Error) || error.name === 'InvariantError') throw error;
@@ -327,28 +304,4 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
       if (!(error instanceof BrokerError)) throw error;
     }
   }
-}
-
-function newAppend(): Append {
-  return {
-    topic: null as Topic | null,
-    queue: -1,
-    exchange: null,
-    namespace: '',
-    routingKey: null,
-    format: 0,
-    payload: Buffer.alloc(0),
-    records: 1,
-    key: null,
-    tagHash: 0,
-    keys: null,
-    recordTimeMaxMs: 0,
-    flags: 0,
-    producerId: -1,
-    producerEpoch: -1,
-    baseSequence: -1,
-    expiryMs: 0,
-    priority: 0,
-    notBeforeMs: 0,
-  };
 }

@@ -4,6 +4,7 @@
 // but what stands in the slot.
 
 import type { Offset, QueueNumber, Topic } from '../../core/types.ts';
+import type { Append } from '../../core/verbs.ts';
 import { RESPONSE } from '../../specs/rocketmq/response-codes.ts';
 import { FORMAT } from '../adapter.ts';
 import type { Connection, Ticket } from './connection.ts';
@@ -135,3 +136,28 @@ function copied(target: Int32Array<ArrayBuffer>, source: Int32Array): Int32Array
 
 /** The format tag of everything this adapter appends. */
 export const FORMAT_TAG = FORMAT.rocketmq;
+
+/** What a connection fills for each of its appends. */
+export function newAppend(): Append {
+  return {
+    topic: null as Topic | null,
+    queue: -1,
+    exchange: null,
+    namespace: '',
+    routingKey: null,
+    format: 0,
+    payload: Buffer.alloc(0),
+    records: 1,
+    key: null,
+    tagHash: 0,
+    keys: null,
+    recordTimeMaxMs: 0,
+    flags: 0,
+    producerId: -1,
+    producerEpoch: -1,
+    baseSequence: -1,
+    expiryMs: 0,
+    priority: 0,
+    notBeforeMs: 0,
+  };
+}
