@@ -135,6 +135,30 @@ describe('login', () => {
   });
 });
 
+describe('a silent client', () => {
+  it('is let go before its first request, or its login, and not after', async () => {
+    const quick = { limits: { handshakeTimeoutMs: 100 } };
+    const open = await start(quick);
+    const silent = new RawClient(open.adapter);
+    const spoke = new RawClient(open.adapter);
+    await spoke.ask(metadata, 1, { topics: [] });
+    await silent.untilClosed();
+    expect(spoke.closed).toBe(false);
+    const guarded = await start({ ...quick, users: { alice: 'secret' } });
+    const stranger = new RawClient(guarded.adapter);
+    const alice = new RawClient(guarded.adapter);
+    const software = { clientSoftwareName: 'test', clientSoftwareVersion: '1' };
+    await stranger.ask(apiVersions, 3, software);
+    await alice.ask(saslHandshake, 1, { mechanism: 'PLAIN' });
+    await alice.ask(saslAuthenticate, 2, { authBytes: Buffer.from('\0alice\0secret') });
+    await stranger.untilClosed();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(alice.closed).toBe(false);
+    await open.stop();
+    await guarded.stop();
+  });
+});
+
 describe('hostile bytes', () => {
   it('end the connection and nothing else', async () => {
     await makeTopic('t');

@@ -79,6 +79,7 @@ export class Connection {
   loggedIn(principal: Principal): void {
     this.principal = principal;
     this.#layout.frameBytesMax = this.node.limits.frameBytesMax;
+    this.#opened();
   }
 
   /** Ends the connection at once, unanswered. */

@@ -201,6 +201,14 @@ describe('record batches', () => {
     expect(() => decodeBatch(many, 1 << 20)).toThrow(expect.objectContaining({ code: 'corrupt-message' }));
   });
 
+  it('counts what records cost beside their bytes', async () => {
+    const many = Array.from({ length: 5000 }, () => ({ key: null, value: null, headers: {}, delta: 0 }));
+    const packed = compressed(await golden(many), CODEC.zstd, (b) => zstdCompressSync(b));
+    expect(packed.length).toBeLessThan(20_000);
+    expect(decodeBatch(packed, 2 << 20)).toHaveLength(5000);
+    expect(() => decodeBatch(packed, 1 << 20)).toThrow(expect.objectContaining({ code: 'message-too-large' }));
+  });
+
   it('knows the fields that travel in headers', async () => {
     const [message] = decodeBatch(
       await golden([

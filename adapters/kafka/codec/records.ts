@@ -19,9 +19,9 @@ import { carriedFields, withCarriedHeaders } from './carried.ts';
 import { decompress } from './compression.ts';
 import { crc32c } from './crc32c.ts';
 
-/** What a decoded record costs beside its bytes, for the limit on decoded size. */
-const RECORD_OVERHEAD_BYTES = 64;
-const HEADER_OVERHEAD_BYTES = 32;
+/** What a decoded record and header cost in objects beside their bytes: they count towards the limit on decoded size. */
+const RECORD_OVERHEAD_BYTES = 256;
+const HEADER_OVERHEAD_BYTES = 160;
 
 /** All records of one stored batch, in order. Throws BrokerError corrupt-message or message-too-large. */
 export function decodeBatch(payload: Buffer, bytesMax: number): Message[] {
@@ -43,8 +43,7 @@ export function decodeBatch(payload: Buffer, bytesMax: number): Message[] {
     for (let i = 0; i < count; i++) {
       const message = decodeRecord(reader, baseTime, logAppendTime, i);
       budget -= RECORD_OVERHEAD_BYTES + message.headers.length * HEADER_OVERHEAD_BYTES;
-      if (budget < -bytesMax)
-        throw new BrokerError('message-too-large', `a batch decodes to more than ${bytesMax} bytes`);
+      if (budget < 0) throw new BrokerError('message-too-large', `a batch decodes to more than ${bytesMax} bytes`);
       messages.push(message);
     }
     if (reader.remaining > 0) throw new WireError(`${reader.remaining} bytes behind the last record`);

@@ -31,6 +31,7 @@ async function list(call: Call): Promise<void> {
   for (const { name, partitions } of request.topics) {
     const answers: Answer[] = [];
     for (const partition of partitions) {
+      if (call.connection.closed) return;
       const { partitionIndex, timestamp, currentLeaderEpoch } = partition;
       answers.push(await listOne(call, name, partitionIndex, timestamp, currentLeaderEpoch, committed));
     }

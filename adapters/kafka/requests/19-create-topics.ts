@@ -22,16 +22,16 @@ export const createTopicsRoute: Route = { api: createTopics, handle: create };
 
 async function create(call: Call): Promise<void> {
   const request = call.request(createTopics);
-  const topics: Outcome[] = [];
   const seen = new Map<string, number>();
   for (const { name } of request.topics) seen.set(name, (seen.get(name) ?? 0) + 1);
-  for (const topic of request.topics) {
-    topics.push(
+  // All at once: they share one sync.
+  const topics = await Promise.all(
+    request.topics.map((topic) =>
       seen.get(topic.name) === 1
-        ? await createOne(call, topic, request.validateOnly)
+        ? createOne(call, topic, request.validateOnly)
         : refused(topic.name, ERROR.INVALID_REQUEST, 'the topic is named twice in one request'),
-    );
-  }
+    ),
+  );
   call.reply(createTopics, { topics });
 }
 
