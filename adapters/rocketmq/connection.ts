@@ -39,7 +39,7 @@ export interface Ticket {
 
 /** Pulls that wait, and requests that wait for the core, per connection. */
 const PULLS_MAX = 8192;
-const LATER_MAX = 1024;
+const LATER_MAX = 16_384;
 /** Bytes of frames held until a topic has been created. */
 const DEFERRED_BYTES_MAX = 64 * 1024 * 1024;
 /** As the protocol's brokers: a silent channel is cut. */

@@ -164,6 +164,14 @@ describe('routes', () => {
     expect(asked.body.toString()).toContain('{"0":');
   });
 
+  it('thousands of sends that meet an unknown topic together all find it, in their order', async () => {
+    const raw = client(await start());
+    const sent = await Promise.all(
+      Array.from({ length: 3000 }, (_, i) => raw.request(310, sendFields('Burst'), `m${i}`)),
+    );
+    expect(sent.map((answer) => answer.ext['queueOffset'])).toEqual(sent.map((_, i) => String(i)));
+  });
+
   it('no topic is created by a send where that is switched off', async () => {
     const raw = client(await start({ settings: { autoCreateTopics: false } }));
     expect(await raw.request(105, { topic: 'TBW102' })).toMatchObject({ code: 17 });
