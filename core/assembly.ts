@@ -94,6 +94,7 @@ export class Assembly {
       { disk, clock, random, crc, segmentBytes: options.segmentBytes, reserveBytes: options.reserveBytes },
       recovered.epoch + 1,
       recovered.segments,
+      recovered.beginAt,
     );
     const active = this.journal.ranges()[this.journal.ranges().length - 1]!;
     if (this.tables.queues.active.base !== active.base || !this.tables.queues.indexes.has(active.base))

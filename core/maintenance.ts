@@ -204,7 +204,7 @@ export class Maintenance {
       }
     }
     if (died) this.snapshot();
-    if (victim === null || this.shard.journal.publishable() !== Number.POSITIVE_INFINITY) {
+    if (victim === null || this.shard.journal.full) {
       // The file of a dead segment goes with the second manifest after its death.
       if (this.diedAt.size > 0) this.snapshot();
       return;

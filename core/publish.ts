@@ -288,7 +288,9 @@ export class Publisher {
         );
       }
     }
-    if (this.shard.journal.publishable() < size + 4096) this.refuseFull();
+    // Heads and rows count: a fan-out of a small message can be a large entry.
+    const entry = size + 4096 + this.rowQueues.length * 20;
+    if (!this.shard.room(entry, 'reserve')) this.refuseFull();
     if (this.shard.waiting >= WAITING_MAX) {
       throw new BrokerError('overloaded', `${WAITING_MAX} messages wait for the disk already; send again later`);
     }
@@ -303,7 +305,7 @@ export class Publisher {
       const poll = (): void => {
         if (this.shard.log.lost !== null) return;
         journal.prepare(0);
-        if (journal.publishable() === Number.POSITIVE_INFINITY) {
+        if (!journal.full) {
           this.full = false;
           signals.pressure?.(false);
         } else clock.setTimer(FULL_POLL_MS, poll);

@@ -73,10 +73,7 @@ export class Shard implements LogListener, CommitListener {
 
   /** Throws once the journal is lost: nothing may be accepted that cannot be answered. */
   alive(): void {
-    if (this.log.lost !== null)
-      throw new BrokerError('storage-failed', 'the log failed; the broker is opening it again', {
-        cause: this.log.lost,
-      });
+    this.log.alive();
   }
 
   // ---------------------------------------------------------------- what a turn collects
@@ -119,7 +116,7 @@ export class Shard implements LogListener, CommitListener {
     for (const section of this.sections) section.flush(this.settlements);
     this.sections.length = 0;
     // The reserve is used up as well: what is settled waits in memory until there is space; at worst it comes again.
-    if (!this.room(this.settlements.length + this.offsets.length + this.starts.length + 4 * PART_HEAD + 64)) {
+    if (!this.room(this.settlements.length + this.offsets.length + this.starts.length + 4 * PART_HEAD + 64, 'nothing')) {
       this.clock.setTimer(FULL_RETRY_MS, this.retry);
       return;
     }
@@ -144,8 +141,8 @@ export class Shard implements LogListener, CommitListener {
   }
 
   /** Whether so many bytes more fit on the disk, beside what this turn has appended already. */
-  private room(bytes: number): boolean {
-    return this.journal.accepts(bytes + this.log.position - this.log.writtenTo);
+  room(bytes: number, keep: 'reserve' | 'nothing'): boolean {
+    return this.journal.accepts(bytes + this.log.position - this.log.writtenTo, keep);
   }
 
   private readonly retry = (): void => {
@@ -178,7 +175,7 @@ export class Shard implements LogListener, CommitListener {
     const bodies = events.map(encodeEvent);
     let size = 0;
     for (const body of bodies) size += PART_HEAD + align8(body.length);
-    if (!this.room(size + 64))
+    if (!this.room(size + 64, 'nothing'))
       throw new BrokerError(
         'storage-full',
         'the disk is full: nothing can be created or changed until there is space again',

@@ -11,8 +11,11 @@ import type { Clock, Crc32c, Position, Random } from '../types.ts';
 import { type Disk, DiskError, type DiskFile, makeDurableDirectory } from './disk.ts';
 import { type Journal, JournalError, type Range } from './journal.ts';
 import {
+  encodeSeal,
   encodeSegmentHead,
   LOG_DIRECTORY,
+  SEAL_AT,
+  SEAL_BYTES,
   SEGMENT_HEAD,
   type SegmentHead,
   Spare,
@@ -25,6 +28,8 @@ export class Segment implements Range {
   readonly salt: number;
   readonly file: DiskFile;
   end: Position;
+  /** What the file itself says of its end, -1 while it says nothing. */
+  sealedEnd = -1;
 
   constructor(head: SegmentHead, salt: number, file: DiskFile, end: Position) {
     this.head = head;
@@ -73,16 +78,22 @@ export class FileJournal implements Journal {
   private failed: JournalError | null = null;
   private fullSinceMs = 0;
 
-  /** `segments` as recovery found them, in order, the last one to be continued; made anew when there is none. */
-  constructor(options: FileJournalOptions, epoch: number, segments: Segment[]) {
+  /** Hears once that the journal is closed for good; whoever owns it must answer nobody from then on. */
+  onFailed: ((error: JournalError) => void) | null = null;
+
+  /**
+   * `segments` as recovery found them, in order, the last one to be continued; made anew when there is none, or where
+   * `beginAt` says.
+   */
+  constructor(options: FileJournalOptions, epoch: number, segments: Segment[], beginAt: Position = -1) {
     assert(options.reserveBytes * 4 <= options.segmentBytes, 'the reserve is at most a quarter of a segment');
     this.options = options;
     this.epoch = epoch;
     this.segments = segments;
     const last = segments[segments.length - 1];
-    if (last === undefined || last.moved) {
+    if (last === undefined || last.moved || beginAt >= 0) {
       makeDurableDirectory(options.disk, LOG_DIRECTORY);
-      this.active = this.begin(last === undefined ? 0 : last.limit);
+      this.active = this.begin(Math.max(last === undefined ? 0 : last.limit, beginAt));
     } else {
       this.active = last;
     }
@@ -94,6 +105,10 @@ export class FileJournal implements Journal {
 
   get room(): number {
     return this.active.limit - this.active.end;
+  }
+
+  get roomMax(): number {
+    return this.options.segmentBytes;
   }
 
   get salt(): number {
@@ -135,8 +150,21 @@ export class FileJournal implements Journal {
   }
 
   roll(): void {
-    this.sync();
+    this.seal();
     this.active = this.begin(this.active.end);
+  }
+
+  /** Ends the active segment durably; its file says where. */
+  private seal(): void {
+    this.live();
+    const { end, salt, file } = this.active;
+    try {
+      file.write(encodeSeal(end, salt, this.options.crc), 0, SEAL_BYTES, SEAL_AT);
+    } catch (error) {
+      throw this.fail(new JournalError('unknown', `sealing of segment ${this.active.base} failed`, { cause: error }));
+    }
+    this.sync();
+    this.active.sealedEnd = end;
   }
 
   private begin(base: Position): Segment {
@@ -221,22 +249,26 @@ export class FileJournal implements Journal {
     this.fullSinceMs = Math.min(this.fullSinceMs, 1);
   }
 
-  publishable(): number {
-    if (this.fullSinceMs === 0 || this.spare?.ready) return Number.POSITIVE_INFINITY;
-    return this.room - this.options.reserveBytes;
+  accepts(bytes: number, keep: 'reserve' | 'nothing'): boolean {
+    if (bytes <= this.room - (keep === 'reserve' ? this.options.reserveBytes : 0)) return true;
+    // A journal that failed says so at the write.
+    return this.ready() || this.failed !== null;
   }
 
-  accepts(bytes: number): boolean {
-    return this.fullSinceMs === 0 || this.spare?.ready === true || bytes <= this.room;
+  ready(): boolean {
+    if (this.spare?.ready) return true;
+    if (this.failed !== null || !this.askAgain()) return false;
+    this.fill((spare) => spare.finish());
+    return this.spare?.ready === true;
+  }
+
+  get full(): boolean {
+    return this.fullSinceMs > 0 && this.spare?.ready !== true;
   }
 
   prepare(appendedBytes: number): void {
-    if (this.failed !== null || this.spare?.ready) return;
-    const nowMs = this.options.clock.nowMs();
-    if (this.fullSinceMs > 0 && nowMs - this.fullSinceMs < FULL_RETRY_MS) return;
-    try {
-      this.spare ??= new Spare(this.options.disk, this.options.segmentBytes);
-      const spare = this.spare;
+    if (this.failed !== null || this.spare?.ready || !this.askAgain()) return;
+    this.fill((spare) => {
       if (this.fullSinceMs > 0) {
         spare.fill(spare.total);
       } else {
@@ -248,12 +280,23 @@ export class FileJournal implements Journal {
       spare.syncBehind((error) =>
         this.fail(new JournalError('unknown', 'sync of the next segment failed', { cause: error })),
       );
+    });
+  }
+
+  /** A full disk is not asked at every append. */
+  private askAgain(): boolean {
+    return this.fullSinceMs === 0 || this.options.clock.nowMs() - this.fullSinceMs >= FULL_RETRY_MS;
+  }
+
+  /** Works on the next segment; remembers that the disk is full, and fails for good on any other error. */
+  private fill(work: (spare: Spare) => void): void {
+    try {
+      this.spare ??= new Spare(this.options.disk, this.options.segmentBytes);
+      work(this.spare);
       this.fullSinceMs = 0;
     } catch (error) {
-      if (!(error instanceof DiskError) || error.kind !== 'full') {
-        throw this.fail(new JournalError('unknown', 'cannot prepare the next segment', { cause: error }));
-      }
-      this.fullSinceMs = nowMs;
+      if (error instanceof DiskError && error.kind === 'full') this.fullSinceMs = this.options.clock.nowMs();
+      else this.fail(new JournalError('unknown', 'cannot prepare the next segment', { cause: error }));
     }
   }
 
@@ -266,8 +309,9 @@ export class FileJournal implements Journal {
 
   /** Ends the active segment and leaves a gap of `bytes` behind it for a segment of moved entries; returns its base. */
   reserve(bytes: number): Position {
-    this.sync();
-    const base = this.active.end;
+    this.seal();
+    // Never the base of a segment that took no entry: two files would have one name.
+    const base = Math.max(this.active.end, this.active.base + 8);
     this.active = this.begin(base + bytes);
     return base;
   }
@@ -283,7 +327,10 @@ export class FileJournal implements Journal {
   }
 
   private fail(error: JournalError): JournalError {
-    this.failed ??= error;
+    if (this.failed === null) {
+      this.failed = error;
+      this.onFailed?.(error);
+    }
     return this.failed;
   }
 }

@@ -37,6 +37,8 @@ export interface Journal {
   readonly tail: Position;
   /** Bytes that still fit into the active range. */
   readonly room: number;
+  /** Bytes that fit into an empty range. */
+  readonly roomMax: number;
   readonly salt: number;
   /** Ranges in order of position, the active one last. */
   ranges(): readonly Range[];
@@ -58,10 +60,17 @@ export interface Journal {
   ): void;
   /** Frees a range that nobody points to any more. */
   drop(base: Position): void;
-  /** Real bytes that publishers may still take before the reserve; Infinity while the disk gives more. */
-  publishable(): number;
-  /** False when so many bytes would need another range and the disk has no room for one. */
-  accepts(bytes: number): boolean;
+  /**
+   * False when so many bytes more than were appended would need another range (for publishers: would touch the reserve)
+   * and the disk has no room for one. Makes the next range at once where it is needed and not complete.
+   */
+  accepts(bytes: number, keep: 'reserve' | 'nothing'): boolean;
+  /** Completes the next range; false when the disk has no room for it. */
+  ready(): boolean;
+  /** The disk gave no room for the next range when it was last asked. */
+  readonly full: boolean;
+  /** Hears once that the journal failed for good, whoever was calling it. */
+  onFailed: ((error: JournalError) => void) | null;
   /** A slice of the preparation of the next range, in proportion to what was appended; asks the disk again when it was full. */
   prepare(appendedBytes: number): void;
   close(): void;

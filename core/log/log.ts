@@ -5,7 +5,7 @@
  * Invariants: writtenTo ≤ position; syncedTo ≤ writtenTo; nothing above writtenTo was seen by anybody; `committed` is
  * called with marks that never fall.
  */
-import { assert } from '../errors.ts';
+import { assert, BrokerError } from '../errors.ts';
 import type { Clock, Crc32c, Position, TimeMs } from '../types.ts';
 import { align8 } from './bytes.ts';
 import { ENTRY_HEAD, type EntryHead, sealEntry } from './entry.ts';
@@ -83,6 +83,7 @@ export class Log {
     this.syncedTo = this.position;
     this.lastStoreTimeMs = storeTimeMs;
     this.chunk = this.newChunk(0);
+    this.journal.onFailed = (error) => this.fail(error);
   }
 
   /** Never falls, whatever the clock does; one time for all that a turn appends. */
@@ -109,11 +110,18 @@ export class Log {
     return chunk;
   }
 
-  /** Makes room for an entry whose parts take `bodyBytes`; the caller writes them from `bytes[at]` on, then calls end. */
+  /**
+   * Makes room for an entry whose parts take `bodyBytes`; the caller writes them from `bytes[at]` on, then calls end.
+   * Throws storage-failed, and message-too-large for what fits into no segment.
+   */
   begin(bodyBytes: number): void {
-    if (this.lost !== null) throw this.lost;
+    this.alive();
     const length = align8(ENTRY_HEAD + bodyBytes);
-    if (length > this.journal.room - (this.position - this.journal.tail)) this.roll();
+    if (length > this.journal.room - (this.position - this.journal.tail)) {
+      if (length > this.journal.roomMax)
+        throw new BrokerError('message-too-large', `an entry of ${length} bytes fits into no segment`);
+      this.roll();
+    }
     if (this.chunk.used + length > this.chunk.bytes.length) this.chunk = this.newChunk(length);
     this.bytes = this.chunk.bytes;
     this.entryStart = this.chunk.used;
@@ -161,9 +169,12 @@ export class Log {
       this.listener.beforeWrite();
       this.write();
     } catch (error) {
-      return this.fail(error);
+      if (this.lost === null) this.fail(error);
+      return;
     }
+    if (this.lost !== null) return;
     this.listener.committed(this.writtenTo, this.syncedTo);
+    if (this.lost !== null) return;
     this.maybeSync();
     if (this.syncedTo < this.writtenTo && !this.intervalArmed) {
       this.intervalArmed = true;
@@ -202,7 +213,7 @@ export class Log {
       this.journal.roll();
     } catch (error) {
       this.fail(error);
-      throw this.lost!;
+      throw this.failure();
     }
     this.position = this.journal.tail;
     this.writtenTo = this.position;
@@ -273,6 +284,15 @@ export class Log {
     if (this.lost !== null) return;
     this.lost = error;
     this.listener.lost(error);
+  }
+
+  /** Throws once the journal is lost: nothing may be accepted that cannot be answered. */
+  alive(): void {
+    if (this.lost !== null) throw this.failure();
+  }
+
+  private failure(): BrokerError {
+    return new BrokerError('storage-failed', 'the log failed; the broker is opening it again', { cause: this.lost });
   }
 
   /** The chunk in memory that holds the position, null when it is cold. The entry starts at position - chunk.position. */

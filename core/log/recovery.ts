@@ -16,7 +16,16 @@ import { Segment } from './file-journal.ts';
 import { keyPath } from './key-index.ts';
 import { MANIFEST_DIRECTORY, type Manifest, manifestNumbers, readManifest, readTable } from './manifest.ts';
 import { findBehind, scanSegment } from './scan.ts';
-import { decodeSegmentHead, LOG_DIRECTORY, SEGMENT_HEAD, saltSeed, segmentBase } from './segment.ts';
+import {
+  decodeSeal,
+  decodeSegmentHead,
+  LOG_DIRECTORY,
+  SEAL_AT,
+  SEAL_BYTES,
+  SEGMENT_HEAD,
+  saltSeed,
+  segmentBase,
+} from './segment.ts';
 import { type BlockCache, FileIndex, IndexDamaged, indexPath } from './segment-index.ts';
 
 export const QUARANTINE_DIRECTORY = 'quarantine';
@@ -29,6 +38,8 @@ export interface Damage {
 
 export interface Recovered {
   segments: Segment[];
+  /** Where the next segment must begin, above positions that were given out in a file that is lost; -1 to go on in the last. */
+  beginAt: Position;
   epoch: number;
   /** Newest first; at most two. */
   manifests: Manifest[];
@@ -53,15 +64,20 @@ const ZERO = Object.fromEntries(TABLES.map((table) => [table, 0])) as Record<Tab
 
 export function recover(options: RecoveryOptions, tables: Tables): Recovered {
   const damage: Damage[] = [];
+  // Names that the process before has made or removed and did not get to sync are durable before anything relies on them.
+  options.disk.syncDirectory('.');
+  for (const directory of [LOG_DIRECTORY, MANIFEST_DIRECTORY])
+    if (options.disk.exists(directory)) options.disk.syncDirectory(directory);
   const loaded = loadManifest(options, tables, damage);
   const manifest = loaded.manifests[0];
-  const segments = openSegments(options, manifest, damage);
+  const { segments, beginAt } = openSegments(options, manifest, damage);
   const from: Record<TableName, Position> = { ...ZERO };
   if (manifest !== undefined) for (const table of TABLES) from[table] = manifest.tables[table]!.position;
   const lowest = Math.min(...TABLES.map((table) => from[table]));
 
   const recovered: Recovered = {
     segments,
+    beginAt,
     epoch: Math.max(manifest?.epoch ?? 0, ...segments.map((segment) => segment.head.epoch)),
     manifests: loaded.manifests,
     storeTimeMs: manifest?.storeTimeMs ?? 0,
@@ -91,14 +107,14 @@ export function recover(options: RecoveryOptions, tables: Tables): Recovered {
     }
     // What lies below every table's snapshot, in a segment whose index is known, need not be read at all.
     if (known && (next?.base ?? segment.limit) <= lowest) {
-      if (index === null) segment.end = segment.moved ? segment.head.sealedEnd : next!.base;
+      if (index === null) segment.end = endOf(segment, next, beginAt);
       continue;
     }
     const moved = segment.moved && !known ? new MovedFold(segment.base) : null;
     if (!known && moved === null) tables.queues.roll(segment.base);
     epoch = fold(options, tables, recovered, segment, next, from, known, moved, epoch);
     if (moved !== null) tables.queues.adopt(segment.base, moved.index);
-    if (!known && !last) {
+    if (!known && (!last || segment.moved)) {
       tables.keys.roll(segment.base);
       recovered.unindexed.push(segment.base);
     }
@@ -123,7 +139,7 @@ function fold(
   let position = segment.base;
   let durable = recovered.manifests[0]?.position ?? 0;
   let epoch = segment.moved ? 0 : epochBefore;
-  const end = segment.moved ? segment.head.sealedEnd : (next?.base ?? -1);
+  const end = endOf(segment, next, recovered.beginAt);
   for (;;) {
     const scan = scanSegment(segment, position, epoch, crc, (bytes, start) => {
       if (moved !== null) tables.foldMoved(bytes, start, moved);
@@ -144,7 +160,7 @@ function fold(
       break;
     }
     // Damage: up to the next entry, else up to what is known to have been durable here.
-    const limit = end >= 0 ? end : Math.min(durable, segment.limit);
+    const limit = Math.min(end >= 0 ? end : durable, segment.limit);
     const to = behind.position >= 0 ? behind.position : limit;
     recovered.damage.push(quarantine(options.disk, segment, position, to));
     position = to;
@@ -154,6 +170,16 @@ function fold(
   }
   segment.end = position;
   return segment.moved ? epochBefore : epoch;
+}
+
+/**
+ * Where the segment's entries end, -1 when only its bytes can tell: in the last one, which takes more. A seal counts
+ * only below a successor; before that its segment may not be durable.
+ */
+function endOf(segment: Segment, next: Segment | undefined, beginAt: Position): Position {
+  if (segment.moved) return segment.head.sealedEnd;
+  if (next === undefined && beginAt < 0) return -1;
+  return segment.sealedEnd >= 0 ? segment.sealedEnd : Math.min(next?.base ?? segment.limit, segment.limit);
 }
 
 // ---------------------------------------------------------------- manifest
@@ -199,9 +225,15 @@ function openIndex(options: RecoveryOptions, base: Position): FileIndex | null {
 
 // ---------------------------------------------------------------- segments
 
-function openSegments(options: RecoveryOptions, manifest: Manifest | undefined, damage: Damage[]): Segment[] {
+function openSegments(
+  options: RecoveryOptions,
+  manifest: Manifest | undefined,
+  damage: Damage[],
+): { segments: Segment[]; beginAt: Position } {
   const { disk, crc } = options;
   const segments: Segment[] = [];
+  let lostEnd = -1;
+
   const moved = new Set(manifest?.moved ?? []);
   for (const name of disk.list(LOG_DIRECTORY)) {
     const base = segmentBase(name);
@@ -216,6 +248,7 @@ function openSegments(options: RecoveryOptions, manifest: Manifest | undefined, 
     const head = decodeSegmentHead(bytes, crc);
     if (head === null || head.base !== base) {
       // A head is durable before its file has a name, so this is damage; without the salt nothing in it can be verified.
+      lostEnd = Math.max(lostEnd, base + file.size());
       file.close();
       makeDurableDirectory(disk, QUARANTINE_DIRECTORY);
       disk.rename(path, `${QUARANTINE_DIRECTORY}/${name}`);
@@ -228,9 +261,22 @@ function openSegments(options: RecoveryOptions, manifest: Manifest | undefined, 
       disk.remove(path);
       continue;
     }
-    segments.push(new Segment(head, saltSeed(head.salt, crc), file, base));
+    const segment = new Segment(head, saltSeed(head.salt, crc), file, base);
+    segment.sealedEnd = decodeSeal(bytes, segment.salt, crc);
+    segments.push(segment);
   }
-  return segments.sort((a, b) => a.base - b.base);
+  segments.sort((a, b) => a.base - b.base);
+  const last = segments[segments.length - 1];
+  const beginAt = last !== undefined && lostEnd <= last.base ? -1 : lostEnd;
+  if (last !== undefined && !last.moved && last.sealedEnd >= 0 && beginAt < 0) unseal(last);
+  return { segments, beginAt };
+}
+
+/** It ended, but nothing had begun behind it: it takes entries again. */
+function unseal(segment: Segment): void {
+  segment.file.write(Buffer.alloc(SEAL_BYTES), 0, SEAL_BYTES, SEAL_AT);
+  segment.file.sync();
+  segment.sealedEnd = -1;
 }
 
 function quarantine(disk: Disk, segment: Segment, from: Position, to: Position): Damage {

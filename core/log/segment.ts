@@ -3,7 +3,11 @@
  * written and synced before the first entry, so an append changes no file size and a sync touches data only.
  *
  *    0 "RMQSEG\0\1"   8 u32 version   12 u32 flags (1 moved)   16 u48 base   24 u32 epoch   28 u32 capacity
- *   32 16 bytes salt  48 u48 sealed end (0 while open)         56 u48 created, ms           64 u32 crc32c of bytes 0-63
+ *   32 16 bytes salt  48 u48 sealed end (of moved entries)     56 u48 created, ms           64 u32 crc32c of bytes 0-63
+ *
+ * The same 68 bytes stand again at 2048: without its salt nothing in a segment verifies. At 512 stands the seal, written
+ * when the segment takes no more entries: 0 "RMQEND\0\1"   8 u48 end   14 u16 0   16 u32 crc32c of bytes 0-15 from the salt.
+ * It counts only in a segment that has a successor, whose making implies that the sealed one is durable.
  */
 import type { Crc32c, Position, TimeMs } from '../types.ts';
 import { readU48, writeU48 } from './bytes.ts';
@@ -13,6 +17,11 @@ export const SEGMENT_HEAD = 4096;
 export const SEGMENT_VERSION = 1;
 export const LOG_DIRECTORY = 'log';
 const MAGIC = Buffer.from('RMQSEG\0\x01', 'latin1');
+const HEAD_BYTES = 68;
+const COPY_AT = 2048;
+const SEAL_MAGIC = Buffer.from('RMQEND\0\x01', 'latin1');
+export const SEAL_AT = 512;
+export const SEAL_BYTES = 20;
 const ZERO_STEP = 64 * 1024;
 const ZEROS = Buffer.alloc(ZERO_STEP);
 const SYNC_STEP = 8 * 1024 * 1024;
@@ -48,12 +57,33 @@ export function encodeSegmentHead(head: SegmentHead, crc: Crc32c): Buffer {
   writeU48(bytes, 48, head.sealedEnd);
   writeU48(bytes, 56, head.createdMs);
   bytes.writeUInt32LE(crc(bytes, 0, 64, 0), 64);
+  bytes.copy(bytes, COPY_AT, 0, HEAD_BYTES);
   return bytes;
 }
 
-/** Null when the bytes are not a valid head; throws when it was written by a later format. */
-export function decodeSegmentHead(bytes: Buffer, crc: Crc32c): SegmentHead | null {
-  if (bytes.length < 68 || bytes.compare(MAGIC, 0, 8, 0, 8) !== 0) return null;
+/** Says where the entries of a segment end. */
+export function encodeSeal(end: Position, salt: number, crc: Crc32c): Buffer {
+  const bytes = Buffer.alloc(SEAL_BYTES);
+  SEAL_MAGIC.copy(bytes);
+  writeU48(bytes, 8, end);
+  bytes.writeUInt32LE(crc(bytes, 0, 16, salt), 16);
+  return bytes;
+}
+
+/** The end that the seal in a segment's first page names, -1 when there is none that verifies. */
+export function decodeSeal(page: Buffer, salt: number, crc: Crc32c): Position {
+  const seal = page.subarray(SEAL_AT, SEAL_AT + SEAL_BYTES);
+  if (seal.length < SEAL_BYTES || seal.compare(SEAL_MAGIC, 0, 8, 0, 8) !== 0) return -1;
+  return seal.readUInt32LE(16) === crc(seal, 0, 16, salt) ? readU48(seal, 8) : -1;
+}
+
+/** Null when neither head of the page is valid; throws when it was written by a later format. */
+export function decodeSegmentHead(page: Buffer, crc: Crc32c): SegmentHead | null {
+  return decodeHead(page, crc) ?? decodeHead(page.subarray(COPY_AT), crc);
+}
+
+function decodeHead(bytes: Buffer, crc: Crc32c): SegmentHead | null {
+  if (bytes.length < HEAD_BYTES || bytes.compare(MAGIC, 0, 8, 0, 8) !== 0) return null;
   if (bytes.readUInt32LE(64) !== crc(bytes, 0, 64, 0)) return null;
   const version = bytes.readUInt32LE(8);
   if (version > SEGMENT_VERSION)

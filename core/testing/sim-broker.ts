@@ -94,8 +94,12 @@ export class SimBroker {
   }
 
   async start(): Promise<this> {
-    this.broker = await this.run(Broker.open(this.options));
-    this.broker.signals.journalLost = (cause) => {
+    return this.adopt(await this.run(Broker.open(this.options)));
+  }
+
+  adopt(broker: Broker): this {
+    this.broker = broker;
+    broker.signals.journalLost = (cause) => {
       this.lost = cause;
     };
     return this;
