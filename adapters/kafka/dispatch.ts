@@ -24,6 +24,7 @@ import { describeConfigsRoute } from './requests/32-describe-configs.ts';
 import { saslAuthenticateRoute } from './requests/36-sasl-authenticate.ts';
 import { createPartitionsRoute } from './requests/37-create-partitions.ts';
 import { deleteGroupsRoute } from './requests/42-delete-groups.ts';
+import { incrementalAlterConfigsRoute } from './requests/44-incremental-alter-configs.ts';
 import { offsetDeleteRoute } from './requests/47-offset-delete.ts';
 import { describeClusterRoute } from './requests/60-describe-cluster.ts';
 
@@ -57,6 +58,7 @@ const ROUTES: readonly Route[] = [
   saslAuthenticateRoute,
   createPartitionsRoute,
   deleteGroupsRoute,
+  incrementalAlterConfigsRoute,
   offsetDeleteRoute,
   describeClusterRoute,
 ];

@@ -64,6 +64,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'unclean.leader.election.enable': { type: TYPE.boolean, value: 'false' },
 };
 
+/** Whether an extra attribute is another protocol's. */
+export function isForeign(name: string): boolean {
+  return !name.startsWith(EXTRA_PREFIX);
+}
+
 /** What a topic born through Kafka begins with: kept for seven days. */
 export function newTopicAttributes(): Partial<TopicAttributes> {
   return { retention: { mode: 'log', timeMs: RETENTION_MS, bytes: -1 } };
@@ -97,6 +102,13 @@ export function attributesOf(configs: readonly ConfigPair[]): Partial<TopicAttri
   attributes.retention = { mode: 'log', timeMs, bytes };
   attributes.extra = extra;
   return attributes;
+}
+
+/** The entries that a topic has of its own, as its creation would name them. */
+export function ownConfigs(topic: Topic): Map<string, string> {
+  const own = new Map<string, string>();
+  for (const { name, value, source } of configsOf(topic)) if (source === SOURCE.topic) own.set(name, value);
+  return own;
 }
 
 function problemOf(name: string, value: string): string | null {

@@ -23,7 +23,7 @@ import {
   syncGroup,
 } from './groups.ts';
 import type { Api } from './row.ts';
-import { createPartitions, createTopics, deleteTopics, describeConfigs } from './topics.ts';
+import { createPartitions, createTopics, deleteTopics, describeConfigs, incrementalAlterConfigs } from './topics.ts';
 
 export const APIS: readonly Api[] = [
   produce,
@@ -49,6 +49,7 @@ export const APIS: readonly Api[] = [
   saslAuthenticate,
   createPartitions,
   deleteGroups,
+  incrementalAlterConfigs,
   offsetDelete,
   describeCluster,
 ];

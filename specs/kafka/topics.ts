@@ -196,3 +196,44 @@ export const createPartitions = {
     },
   ],
 } as const satisfies Api;
+
+export const incrementalAlterConfigs = {
+  key: 44,
+  name: 'IncrementalAlterConfigs',
+  min: 0,
+  max: 1,
+  flexible: 1,
+  request: [
+    {
+      name: 'resources',
+      type: '[]',
+      fields: [
+        { name: 'resourceType', type: 'int8' },
+        { name: 'resourceName', type: 'string' },
+        {
+          name: 'configs',
+          type: '[]',
+          fields: [
+            { name: 'name', type: 'string' },
+            { name: 'configOperation', type: 'int8' },
+            { name: 'value', type: 'string', nullable: 0 },
+          ],
+        },
+      ],
+    },
+    { name: 'validateOnly', type: 'bool' },
+  ],
+  response: [
+    { name: 'throttleTimeMs', type: 'int32', default: 0 },
+    {
+      name: 'responses',
+      type: '[]',
+      fields: [
+        { name: 'errorCode', type: 'int16' },
+        { name: 'errorMessage', type: 'string', nullable: 0 },
+        { name: 'resourceType', type: 'int8' },
+        { name: 'resourceName', type: 'string' },
+      ],
+    },
+  ],
+} as const satisfies Api;
