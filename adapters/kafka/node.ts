@@ -31,6 +31,10 @@ export interface Limits {
   readonly sessionTimeoutMsMin: number;
   readonly sessionTimeoutMsMax: number;
   readonly groupMembersMax: number;
+  /** Subscriptions of one member, in all its protocols. */
+  readonly memberBytesMax: number;
+  /** Assignments of all members of a group. */
+  readonly assignmentBytesMax: number;
   readonly offsetMetadataBytesMax: number;
   /** Partitions that one request may create. */
   readonly partitionsMax: number;
@@ -55,6 +59,8 @@ const LIMITS: Limits = {
   sessionTimeoutMsMin: 6_000,
   sessionTimeoutMsMax: 1_800_000,
   groupMembersMax: 1_000,
+  memberBytesMax: 1024 * 1024,
+  assignmentBytesMax: 16 * 1024 * 1024,
   offsetMetadataBytesMax: 4_096,
   partitionsMax: 10_000,
 };

@@ -14,6 +14,9 @@ import type { Writer } from '../../wire/writer.ts';
 const ELEMENTS_MAX = 200_000;
 export const ZERO_UUID = '00000000000000000000000000000000';
 const NO_BYTES = Buffer.alloc(0);
+/** A classic string's length is an int16; a UTF-16 unit takes at most three bytes. */
+const CLASSIC_BYTES_MAX = 0x7fff;
+const UTF8_BYTES_MAX = 3;
 
 type Struct = Record<string, unknown>;
 
@@ -278,9 +281,14 @@ class Encoding {
       else writer.int16(-1);
       return;
     }
-    const text = value ?? '';
-    const bytes = Buffer.byteLength(text);
-    if (!this.#flexible && bytes > 0x7fff) throw new TypeError(`${field.name} has ${bytes} bytes`);
+    let text = value ?? '';
+    let bytes = Buffer.byteLength(text);
+    // Names fit, because they came in a string of the same kind; a sentence about them, or what a client of a later
+    // version said of itself, may not.
+    if (!this.#flexible && bytes > CLASSIC_BYTES_MAX) {
+      text = text.slice(0, CLASSIC_BYTES_MAX / UTF8_BYTES_MAX);
+      bytes = Buffer.byteLength(text);
+    }
     if (this.#flexible) writer.uvarint(bytes + 1);
     else writer.int16(bytes);
     writer.utf8(text);

@@ -6,6 +6,9 @@ import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 
+/** Room for a client id of its largest size and our random digits. */
+const ID_CHARS_MAX = 2_048;
+
 export const joinGroupRoute: Route = { api: joinGroup, handle: join };
 
 function join(call: Call): void {
@@ -13,6 +16,14 @@ function join(call: Call): void {
   const { node } = call;
   const { memberId, groupInstanceId, protocolType, sessionTimeoutMs } = request;
   if (request.groupId === '') return refuse(call, ERROR.INVALID_GROUP_ID, memberId);
+  const bytes = request.protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.length, 0);
+  if (
+    bytes > node.limits.memberBytesMax ||
+    memberId.length > ID_CHARS_MAX ||
+    (groupInstanceId?.length ?? 0) > ID_CHARS_MAX
+  ) {
+    return refuse(call, ERROR.INVALID_REQUEST, '');
+  }
   try {
     const group = node.broker.ensureGroup(call.principal, node.settings.namespace, request.groupId);
     node.coordinator.join(call, group, {

@@ -14,7 +14,13 @@ function refuse(call: Call): void {
 
 function sync(call: Call): void {
   const request = call.request(syncGroup);
-  const { broker, coordinator, settings } = call.node;
+  const { broker, coordinator, settings, limits } = call.node;
+  // Assignments stay in memory while the group does; anything real is a small part of this.
+  const bytes = request.assignments.reduce((sum, { assignment }) => sum + assignment.length, 0);
+  if (bytes > limits.assignmentBytesMax) {
+    call.reply(syncGroup, { errorCode: ERROR.INVALID_REQUEST, assignment: NO_BYTES });
+    return;
+  }
   coordinator.sync(call, broker.group(settings.namespace, request.groupId), {
     memberId: request.memberId,
     instanceId: request.groupInstanceId,

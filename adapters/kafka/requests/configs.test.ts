@@ -54,6 +54,14 @@ describe('topic configuration', () => {
     });
   });
 
+  it('answers old versions about entries whose names leave no room for a sentence', async () => {
+    const configs = [{ name: 'x'.repeat(32_767), value: '1' }];
+    const wish = { name: 't', numPartitions: 1, replicationFactor: 1, assignments: [], configs };
+    const { topics } = await client.ask(createTopics, 4, { topics: [wish] });
+    expect(topics[0]!.errorCode).toBe(ERROR.INVALID_CONFIG);
+    expect(topics[0]!.errorMessage).toMatch(/^unknown topic config xxx/);
+  });
+
   it('changes one entry and leaves the others', async () => {
     await make('t', [
       { name: 'retention.ms', value: '60000' },

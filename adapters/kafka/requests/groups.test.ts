@@ -50,6 +50,17 @@ describe('groups', () => {
     expect(none.topics[0]!.partitions[0]).toMatchObject({ committedOffset: -1, errorCode: 0 });
   });
 
+  it('refuses what would fill the memory', async () => {
+    const large = [{ name: 'range', metadata: Buffer.alloc(1 << 20) }];
+    const joined = await client.ask(joinGroup, 3, { ...wish, protocols: large, memberId: '' });
+    expect(joined.errorCode).toBe(ERROR.INVALID_REQUEST);
+    const named = await client.ask(joinGroup, 6, { ...wish, groupInstanceId: 'i'.repeat(40_000), memberId: '' });
+    expect(named.errorCode).toBe(ERROR.INVALID_REQUEST);
+    const assignments = [{ memberId: 'm', assignment: Buffer.alloc(17 << 20) }];
+    const synced = await client.ask(syncGroup, 3, { groupId: 'g', generationId: 1, memberId: 'm', assignments });
+    expect(synced.errorCode).toBe(ERROR.INVALID_REQUEST);
+  });
+
   it('refuses a group that another protocol holds', async () => {
     const group = harness.broker.ensureGroup(everybody, 'default', 'g');
     const member = { id: 'x', clientId: 'x', host: '', topics: [], data: null, timeoutMs: 5000 };
