@@ -5,11 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { APIS } from '../../../specs/kafka/apis.ts';
 import { apiVersions, metadata } from '../../../specs/kafka/cluster.ts';
 import { joinGroup, offsetCommit } from '../../../specs/kafka/groups.ts';
-import type { Api, Field } from '../../../specs/kafka/row.ts';
+import type { Api } from '../../../specs/kafka/row.ts';
 import { isFlexible } from '../../../specs/kafka/row.ts';
 import { Reader } from '../../wire/reader.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import { Writer } from '../../wire/writer.ts';
+import { arbitrary } from '../testing/arbitrary.ts';
 import { decode, encode, ZERO_UUID } from './rows.ts';
 
 const require = createRequire(import.meta.url);
@@ -17,47 +18,6 @@ const requests = 'kafkajs/src/protocol/requests';
 
 interface KafkajsRequest {
   encode(): Promise<{ buffer: Buffer }>;
-}
-
-/** Any value that a row can carry in this version; what it cannot carry is what decoding makes of an absent field. */
-function arbitrary(fields: readonly Field[], version: number): fc.Arbitrary<Record<string, unknown>> {
-  const model: Record<string, fc.Arbitrary<unknown>> = {};
-  for (const field of fields) {
-    if (version < (field.from ?? 0) || version > (field.to ?? 99)) continue;
-    const value = plain(field, version);
-    const nullable = field.nullable !== undefined && version >= field.nullable;
-    model[field.name] = nullable ? fc.option(value, { nil: null }) : value;
-  }
-  return fc.record(model);
-}
-
-function plain(field: Field, version: number): fc.Arbitrary<unknown> {
-  switch (field.type) {
-    case '[]':
-      return fc.array(arbitrary(field.fields, version), { maxLength: 3 });
-    case '{}':
-      return arbitrary(field.fields, version);
-    case 'bool':
-      return fc.boolean();
-    case 'int8':
-      return fc.integer({ min: -128, max: 127 });
-    case 'int16':
-      return fc.integer({ min: -32768, max: 32767 });
-    case 'int32':
-      return fc.integer();
-    case 'int64':
-      return fc.maxSafeInteger().map((n) => (n === 0 ? 0 : n));
-    case 'uuid':
-      return fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex'));
-    case 'string':
-      return fc.string({ maxLength: 8, unit: 'grapheme' });
-    case 'bytes':
-      return fc.uint8Array({ maxLength: 8 }).map((bytes) => Buffer.from(bytes));
-    case '[]int32':
-      return fc.array(fc.integer(), { maxLength: 4 });
-    case '[]string':
-      return fc.array(fc.string({ maxLength: 4 }), { maxLength: 4 });
-  }
 }
 
 const directions = (['request', 'response'] as const).flatMap((direction) =>

@@ -36,7 +36,7 @@ async function describe(call: Call): Promise<void> {
     // All at once: the topics that are made share one sync.
     let left = request.allowAutoTopicCreation && settings.autoCreateTopics ? CREATED_MAX : 0;
     topics = await Promise.all(
-      (request.topics ?? []).map(({ name, topicId }) =>
+      (request.topics ?? []).map(async ({ name, topicId }) =>
         name === null ? byId(call, topicId) : byName(call, name, () => left-- > 0),
       ),
     );

@@ -26,7 +26,7 @@ async function create(call: Call): Promise<void> {
   for (const { name } of request.topics) seen.set(name, (seen.get(name) ?? 0) + 1);
   // All at once: they share one sync.
   const topics = await Promise.all(
-    request.topics.map((topic) =>
+    request.topics.map(async (topic) =>
       seen.get(topic.name) === 1
         ? createOne(call, topic, request.validateOnly)
         : refused(topic.name, ERROR.INVALID_REQUEST, 'the topic is named twice in one request'),
