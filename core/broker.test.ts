@@ -61,6 +61,18 @@ describe('a topic', () => {
     expect(syncs).toBe(1);
   });
 
+  it('is closed while a sync is under way, and that is no lost journal', async () => {
+    const s = await sim({ inlineSyncMs: 0 });
+    s.disk.latencyMs = () => 50;
+    const topic = await s.topic('orders');
+    s.send(topic, numbered(0, 1));
+    s.clock.step();
+    s.clock.step();
+    await s.broker.close();
+    s.clock.advance(100);
+    expect(s.lost).toBeNull();
+  });
+
   it('survives a clean end, a kill and a power cut with every offset', async () => {
     let s = await sim();
     const topic = await s.topic('orders', { queues: 2 });

@@ -76,6 +76,7 @@ export class FileJournal implements Journal {
   private active: Segment;
   private spare: Spare | null = null;
   private failed: JournalError | null = null;
+  private closed = false;
   private fullSinceMs = 0;
 
   /** Hears once that the journal is closed for good; whoever owns it must answer nobody from then on. */
@@ -144,6 +145,8 @@ export class FileJournal implements Journal {
   syncAsync(done: (error: JournalError | null) => void): void {
     this.live();
     this.active.file.syncAsync((error) => {
+      // Whoever closes the journal has synced it: what was under way then has nothing left to say.
+      if (this.closed) return;
       if (error === null) return done(this.failed);
       done(this.fail(new JournalError('unknown', 'sync of the log failed', { cause: error })));
     });
@@ -317,6 +320,7 @@ export class FileJournal implements Journal {
   }
 
   close(): void {
+    this.closed = true;
     for (const segment of this.segments) segment.file.close();
     this.spare?.file.close();
     this.failed ??= new JournalError('unknown', 'the journal is closed');
