@@ -11,6 +11,7 @@ import { ColdReader } from './log/cold-reader.ts';
 import type { Disk } from './log/disk.ts';
 import { PART_HEAD } from './log/entry.ts';
 import { FileJournal } from './log/file-journal.ts';
+import { IndexRepair } from './log/index-repair.ts';
 import { Jobs } from './log/jobs.ts';
 import { KeyIndex } from './log/key-index.ts';
 import { PART } from './log/parts.ts';
@@ -67,6 +68,7 @@ export class Assembly {
   readonly journal: FileJournal;
   readonly cold: ColdReader;
   readonly reader: OffsetReader;
+  readonly repair: IndexRepair;
   readonly publisher: Publisher;
   readonly leases: Leases;
   readonly waiters: Waiters;
@@ -127,10 +129,12 @@ export class Assembly {
         this.signals.damage?.(from, to, 'log');
       },
     });
+    this.repair = new IndexRepair(this.tables, this.journal, jobs, clock, { disk, crc, cache, warn: options.warn });
     this.maintenance = new Maintenance(
       this.shard,
       this.journal,
       this.cold,
+      this.repair,
       {
         disk,
         crc,
@@ -148,7 +152,7 @@ export class Assembly {
     this.begin(random);
     const hold = this.tables.catalog.topic(HOLD_TOPIC.namespace, 'system', HOLD_TOPIC.name)!;
     const holdQueue = this.tables.queues.get(hold.queues[0]!)!;
-    this.reader = new OffsetReader(this.shard.log, this.cold, codecs, this.tables.setSize, this.signals);
+    this.reader = new OffsetReader(this.shard.log, this.cold, codecs, this.tables.setSize, this.signals, this.repair);
     this.publisher = new Publisher(this.shard, codecs, holdQueue, {
       authorise: (principal, topic, namespace, exchange) =>
         this.authorise(principal, 'publish', 'topic', namespace, topic?.name ?? exchange ?? ''),

@@ -8,6 +8,8 @@ import type { OffsetReader } from './delivery/offset-reader.ts';
 import type { Waiters } from './delivery/waiters.ts';
 import { BrokerError } from './errors.ts';
 import type { FileJournal } from './log/file-journal.ts';
+import type { IndexRepair } from './log/index-repair.ts';
+import type { KeyHit } from './log/key-index.ts';
 import type { Log } from './log/log.ts';
 import type { Queue } from './log/queue.ts';
 import type { Maintenance } from './maintenance.ts';
@@ -69,6 +71,7 @@ export class Broker implements Verbs {
   readonly signals: Signals;
   private readonly random: Random;
   private readonly tables: Tables;
+  private readonly repair: IndexRepair;
   private readonly shard: Shard;
   private readonly journal: FileJournal;
   private readonly leases: Leases;
@@ -85,6 +88,7 @@ export class Broker implements Verbs {
     this.signals = parts.signals;
     this.random = parts.random;
     this.tables = parts.tables;
+    this.repair = parts.repair;
     this.shard = parts.shard;
     this.journal = parts.journal;
     this.leases = parts.leases;
@@ -303,8 +307,7 @@ export class Broker implements Verbs {
   ): Promise<{ queue: QueueNumber; offset: Offset }[]> {
     this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
     const found: { queue: QueueNumber; offset: Offset }[] = [];
-    const damaged = (path: string): void => this.signals.damage?.(0, 0, path);
-    for (const hit of this.tables.keys.find(key, damaged)) {
+    for (const hit of await this.hitsOf(key)) {
       if (found.length >= limit) break;
       const queue = this.tables.queues.get(hit.queue);
       if (queue === undefined || queue.topic !== topic.id || hit.offset < queue.start || hit.offset >= queue.visible)
@@ -312,6 +315,20 @@ export class Broker implements Verbs {
       if (hit.storeTimeMs >= fromMs && hit.storeTimeMs <= toMs) found.push({ queue: hit.queue, offset: hit.offset });
     }
     return found;
+  }
+
+  /** Candidates of all segments; a damaged file of keys is made again first. */
+  private async hitsOf(key: string): Promise<KeyHit[]> {
+    for (;;) {
+      let damagedBase = -1;
+      const hits = [
+        ...this.tables.keys.find(key, (base) => {
+          damagedBase = base;
+        }),
+      ];
+      if (damagedBase < 0) return hits;
+      await new Promise<void>((resolve) => this.repair.wait(damagedBase, resolve));
+    }
   }
 
   // ---------------------------------------------------------------- groups, offsets, members

@@ -10,12 +10,13 @@ import { type CleanerOptions, livenessOf, moveSurvivors } from './log/cleaner.ts
 import type { ColdReader } from './log/cold-reader.ts';
 import { DiskError } from './log/disk.ts';
 import type { FileJournal, Segment } from './log/file-journal.ts';
+import type { IndexRepair } from './log/index-repair.ts';
 import { finishJob, type Job, type Jobs } from './log/jobs.ts';
 import { JournalError } from './log/journal.ts';
 import { keyPath, type OpenKeys, writeKeyFile } from './log/key-index.ts';
 import type { Queue } from './log/queue.ts';
 import type { Recovered } from './log/recovery.ts';
-import { FileIndex, indexPath, type MemoryIndex, type Run, writeIndexFile } from './log/segment-index.ts';
+import { FileIndex, IndexDamaged, indexPath, type MemoryIndex, type Run, writeIndexFile } from './log/segment-index.ts';
 import { Ballast, type SnapshotState, writeSnapshot } from './log/snapshot.ts';
 import { unitBase, unitCount, unitStoreTime } from './log/units.ts';
 import type { Shard } from './shard.ts';
@@ -37,6 +38,10 @@ export class Maintenance {
   private readonly shard: Shard;
   private readonly journal: FileJournal;
   private readonly cold: ColdReader;
+  private readonly repair: IndexRepair;
+  /** Segments that ended and whose files are not written yet. */
+  private readonly unsealed = new Map<Position, { index: MemoryIndex; keys: OpenKeys }>();
+  private readonly sealing = new Set<Position>();
   private readonly options: MaintenanceOptions;
   private readonly jobs: Jobs;
   private readonly state: SnapshotState;
@@ -49,7 +54,15 @@ export class Maintenance {
   private stopped = false;
   private readonly timers: number[] = [];
 
-  constructor(shard: Shard, journal: FileJournal, cold: ColdReader, options: MaintenanceOptions, recovered: Recovered) {
+  constructor(
+    shard: Shard,
+    journal: FileJournal,
+    cold: ColdReader,
+    repair: IndexRepair,
+    options: MaintenanceOptions,
+    recovered: Recovered,
+  ) {
+    this.repair = repair;
     this.shard = shard;
     this.journal = journal;
     this.cold = cold;
@@ -71,7 +84,11 @@ export class Maintenance {
   }
 
   start(): void {
-    this.ballast.ensure();
+    this.run(
+      'ballast',
+      () => this.ballast.make(),
+      () => undefined,
+    );
     this.every(this.options.retentionIntervalMs, () => this.tend());
     this.every(this.options.snapshotIntervalMs, () => {
       if (this.shard.log.position !== this.snapshotPosition) this.snapshot();
@@ -88,14 +105,25 @@ export class Maintenance {
     this.timers[slot] = this.shard.clock.setTimer(intervalMs, tick);
   }
 
-  private run(name: string, job: Job, done: () => void): void {
-    this.jobs.add(job, (error) => {
-      if (error === null) return done();
-      if (error instanceof DiskError && error.kind === 'full' && this.ballast.release())
-        this.options.warn(`${name}: the disk is full, gave up the ballast`, error);
-      else this.options.warn(`${name} failed`, error);
-      done();
+  /** On a full disk the work gets what the ballast held, once. */
+  private run(name: string, job: () => Job, done: (failed: boolean) => void): void {
+    this.jobs.add(job(), (error) => {
+      if (error === null) return done(false);
+      if (error instanceof DiskError && error.kind === 'full' && this.releaseBallast(name, error))
+        return this.run(name, job, done);
+      this.options.warn(`${name} failed`, error);
+      done(true);
     });
+  }
+
+  private releaseBallast(name: string, error: DiskError): boolean {
+    try {
+      if (!this.ballast.release()) return false;
+    } catch {
+      return false;
+    }
+    this.options.warn(`${name}: the disk is full, gave up the ballast`, error);
+    return true;
   }
 
   // ---------------------------------------------------------------- sealing
@@ -110,19 +138,35 @@ export class Maintenance {
   }
 
   private seal(base: Position, index: MemoryIndex, keys: OpenKeys): void {
+    this.unsealed.set(base, { index, keys });
+    this.sealing.add(base);
+    this.run(
+      `sealing of segment ${base}`,
+      () => this.sealJob(base, index, keys),
+      (failed) => {
+        this.sealing.delete(base);
+        if (!failed) this.unsealed.delete(base);
+        this.snapshot();
+      },
+    );
+  }
+
+  private *sealJob(base: Position, index: MemoryIndex, keys: OpenKeys): Job {
     const { disk, crc, cache } = this.options;
     const { tables } = this.shard;
     const segment = this.journal.ranges().find((range) => range.base === base);
     if (segment === undefined) return;
-    const self = this;
-    function* job(): Job {
-      yield* writeKeyFile(disk, keys, base, crc);
-      yield* writeIndexFile(disk, index, indexPath(base), segment!.end, crc);
-      tables.queues.adopt(base, new FileIndex(disk, indexPath(base), cache, crc));
-      tables.keys.adopt(base);
-      self.state.indexed.add(base);
-    }
-    this.run(`sealing of segment ${base}`, job(), () => this.snapshot());
+    yield* writeKeyFile(disk, keys, base, crc);
+    yield* writeIndexFile(disk, index, indexPath(base), segment.end, crc);
+    tables.queues.adopt(base, new FileIndex(disk, indexPath(base), cache, crc));
+    tables.keys.adopt(base);
+    this.state.indexed.add(base);
+  }
+
+  /** What failed, of a full disk, is tried again. */
+  private sealAgain(): void {
+    if (this.shard.journal.full) return;
+    for (const [base, { index, keys }] of this.unsealed) if (!this.sealing.has(base)) this.seal(base, index, keys);
   }
 
   // ---------------------------------------------------------------- snapshots
@@ -130,11 +174,25 @@ export class Maintenance {
   snapshot(): void {
     if (this.snapshotWaiting || this.stopped) return;
     this.snapshotWaiting = true;
-    this.ballast.ensure();
-    this.run('snapshot', this.snapshotJob(), () => {
-      this.snapshotWaiting = false;
-      this.dropDead();
-    });
+    this.run(
+      'snapshot',
+      () => this.snapshotJob(),
+      (failed) => {
+        this.snapshotWaiting = false;
+        if (failed) return;
+        if (this.diedAt.size > 0)
+          this.run(
+            'removal of dead segments',
+            () => this.dropDead(),
+            () => undefined,
+          );
+        this.run(
+          'ballast',
+          () => this.ballast.make(),
+          () => undefined,
+        );
+      },
+    );
   }
 
   private *snapshotJob(): Job {
@@ -144,7 +202,7 @@ export class Maintenance {
     this.snapshotPosition = position;
   }
 
-  private dropDead(): void {
+  private *dropDead(): Job {
     const oldest = this.state.manifests.length < 2 ? 0 : this.state.manifests[this.state.manifests.length - 1]!.number;
     for (const [base, died] of this.diedAt) {
       if (oldest <= died) continue;
@@ -159,6 +217,7 @@ export class Maintenance {
       this.diedAt.delete(base);
       this.state.dead.delete(base);
       this.state.moved.delete(base);
+      yield undefined;
     }
   }
 
@@ -166,6 +225,7 @@ export class Maintenance {
 
   /** One look at everything; cheap when nothing is due. */
   tend(): void {
+    this.sealAgain();
     this.retain();
     this.clean();
   }
@@ -178,7 +238,13 @@ export class Maintenance {
       const retention = topic?.attributes.retention;
       if (retention === undefined || retention.mode !== 'log') continue;
       let start = queue.start;
-      if (retention.timeMs >= 0) start = Math.max(start, startByTime(queue, nowMs - retention.timeMs));
+      try {
+        if (retention.timeMs >= 0) start = Math.max(start, startByTime(queue, nowMs - retention.timeMs));
+      } catch (error) {
+        if (!(error instanceof IndexDamaged)) throw error;
+        this.repair.wait(error.base, () => undefined);
+        continue;
+      }
       if (retention.bytes >= 0) start = Math.max(start, startByBytes(queue, retention.bytes));
       if (start > queue.start) this.shard.moveStart(queue, Math.min(start, queue.visible));
     }
@@ -211,13 +277,18 @@ export class Maintenance {
     }
     this.cleaning = true;
     const base = victim.base;
-    const job = moveSurvivors(this.options, this.shard, this.journal, victim, (segment, index) =>
-      this.replace(base, segment, index),
+    const segment = victim;
+    this.run(
+      `cleaning of segment ${base}`,
+      () =>
+        moveSurvivors(this.options, this.shard, this.journal, segment, (moved, index) =>
+          this.replace(base, moved, index),
+        ),
+      () => {
+        this.cleaning = false;
+        this.snapshot();
+      },
     );
-    this.run(`cleaning of segment ${base}`, job, () => {
-      this.cleaning = false;
-      this.snapshot();
-    });
   }
 
   /** The segment with the survivors takes the place of the one they came from. */

@@ -116,7 +116,9 @@ export class Shard implements LogListener, CommitListener {
     for (const section of this.sections) section.flush(this.settlements);
     this.sections.length = 0;
     // The reserve is used up as well: what is settled waits in memory until there is space; at worst it comes again.
-    if (!this.room(this.settlements.length + this.offsets.length + this.starts.length + 4 * PART_HEAD + 64, 'nothing')) {
+    if (
+      !this.room(this.settlements.length + this.offsets.length + this.starts.length + 4 * PART_HEAD + 64, 'nothing')
+    ) {
       this.clock.setTimer(FULL_RETRY_MS, this.retry);
       return;
     }

@@ -53,10 +53,15 @@ export class Hold {
   private restore(): void {
     const ledger = this.shard.tables.openLedger(this.group, this.queue.number, 0);
     const at = this.cursor;
-    ledger.eachUnsettled(Math.max(ledger.floor, this.queue.start), this.queue.visible, (offset) => {
-      if (!at.holds(this.queue, offset) && !at.seek(this.queue, offset)) return;
-      if (unitBase(at.bytes, at.at) === offset) this.due.add(unitExpiry(at.bytes, at.at), 0, offset, 0);
-    });
+    try {
+      ledger.eachUnsettled(Math.max(ledger.floor, this.queue.start), this.queue.visible, (offset) => {
+        if (!at.holds(this.queue, offset) && !at.seek(this.queue, offset)) return;
+        if (unitBase(at.bytes, at.at) === offset) this.due.add(unitExpiry(at.bytes, at.at), 0, offset, 0);
+      });
+    } catch (error) {
+      // What was added already is added again: the second one finds it settled.
+      this.reader.afterRepair(error, () => this.restore());
+    }
     this.arm();
   }
 
@@ -85,7 +90,11 @@ export class Hold {
     if (ledger.unsettledIn(offset, offset + 1) === 0) return;
     // Not yet visible: its own commit is still under way.
     if (offset >= this.queue.visible) return this.later(offset, 10);
-    if (!at.seek(this.queue, offset) || unitBase(at.bytes, at.at) !== offset) return;
+    try {
+      if (!at.seek(this.queue, offset) || unitBase(at.bytes, at.at) !== offset) return;
+    } catch (error) {
+      return this.reader.afterRepair(error, () => this.release(offset));
+    }
     const where = this.reader.fill(at, this.unit);
     if (where === 'cold') return this.reader.loadCold(at, () => this.release(offset));
     const count = unitCount(at.bytes, at.at);
@@ -120,6 +129,7 @@ export class Hold {
     append.recordTimeMaxMs = unit.recordTimeMaxMs;
     append.flags = unit.flags & ~8;
     append.priority = unit.priority;
+    append.expiryMs = fields.expiryMs;
     try {
       this.publisher.transfer(append, keys, this.group, this.queue.number, offset, count);
       ledger.skip(offset, count);

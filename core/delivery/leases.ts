@@ -281,7 +281,11 @@ export class Leases {
         this.arm(line);
         return -1;
       }
-      const hole = this.seek(line, offset);
+      const hole = this.seekNow(line, offset);
+      if (hole < 0) {
+        ledger.requeue(offset, false, 0);
+        return -1;
+      }
       if (hole > 0) {
         ledger.skip(offset, hole);
         this.settled(line, offset, hole);
@@ -331,6 +335,20 @@ export class Leases {
     if (base > offset) return Math.min(base, queue.visible) - offset;
     if (unitFlags(cursor.bytes, cursor.at) & UNIT.control) return base + unitCount(cursor.bytes, cursor.at) - offset;
     return 0;
+  }
+
+  /** The same; -1 when the index is damaged: then the line waits for the new one. */
+  private seekNow(line: LeaseLine, offset: Offset): number {
+    try {
+      return this.seek(line, offset);
+    } catch (error) {
+      this.reader.afterRepair(error, () => {
+        line.loading = false;
+        this.schedule(line);
+      });
+      line.loading = true;
+      return -1;
+    }
   }
 
   private load(line: LeaseLine, now: boolean): 'here' | 'cold' | 'damaged' {
@@ -425,11 +443,22 @@ export class Leases {
       this.settled(line, offset, 1);
     };
     if (line.topic.attributes.deadLetter === null) return settle();
-    if (this.seek(line, offset) > 0) return settle();
+    // Whoever held it may be gone by the time its bytes are there: then it is another's.
+    const again = (): void => {
+      if (line.ledger.isLeased(offset)) this.reject(line, offset);
+    };
+    let hole: number;
+    try {
+      hole = this.seek(line, offset);
+    } catch (error) {
+      this.reader.afterRepair(error, again);
+      return;
+    }
+    if (hole > 0) return settle();
     const where = this.reader.fill(line.cursor, this.leased.unit);
     if (where === 'damaged') return settle();
     if (where === 'cold') {
-      this.reader.loadCold(line.cursor, () => this.reject(line, offset));
+      this.reader.loadCold(line.cursor, again);
       return;
     }
     const leased = this.leased;

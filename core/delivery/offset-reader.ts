@@ -4,10 +4,11 @@
  */
 import { assert, BrokerError } from '../errors.ts';
 import type { ColdReader } from '../log/cold-reader.ts';
+import type { IndexRepair } from '../log/index-repair.ts';
 import type { Log } from '../log/log.ts';
 import { payloadLength, payloadStart } from '../log/parts.ts';
 import { type Queue, UnitCursor } from '../log/queue.ts';
-import type { UnitAt } from '../log/segment-index.ts';
+import { IndexDamaged, type UnitAt } from '../log/segment-index.ts';
 import {
   unitBase,
   unitCount,
@@ -68,12 +69,21 @@ export class OffsetReader {
   private readonly codecs: Codecs;
   private readonly setSize: (id: number) => number;
   private readonly signals: Signals;
+  private readonly repair: IndexRepair;
   private readonly cursor = new UnitCursor();
   private readonly scratch: UnitAt = { bytes: EMPTY, at: 0 };
   private readonly decoded = new Map<number, { messages: Message[]; bytes: number }>();
   private decodedBytes = 0;
 
-  constructor(log: Log, cold: ColdReader, codecs: Codecs, setSize: (id: number) => number, signals: Signals) {
+  constructor(
+    log: Log,
+    cold: ColdReader,
+    codecs: Codecs,
+    setSize: (id: number) => number,
+    signals: Signals,
+    repair: IndexRepair,
+  ) {
+    this.repair = repair;
     this.log = log;
     this.cold = cold;
     this.codecs = codecs;
@@ -96,38 +106,44 @@ export class OffsetReader {
     let looked = 0;
     const cursor = this.cursor;
     this.signals.counts.reads++;
-    for (let more = cursor.seek(queue, offset); more; more = cursor.next()) {
-      const { bytes, at } = cursor;
-      const base = unitBase(bytes, at);
-      if (base >= queue.visible) break;
-      const count = unitCount(bytes, at);
-      const tag = unitTagHash(bytes, at);
-      if (limits.tagHashes !== null && tag !== TAG_MIXED && !limits.tagHashes.has(tag)) {
+    try {
+      for (let more = cursor.seek(queue, offset); more; more = cursor.next()) {
+        const { bytes, at } = cursor;
+        const base = unitBase(bytes, at);
+        if (base >= queue.visible) break;
+        const count = unitCount(bytes, at);
+        const tag = unitTagHash(bytes, at);
+        if (limits.tagHashes !== null && tag !== TAG_MIXED && !limits.tagHashes.has(tag)) {
+          into.nextOffset = base + count;
+          if (++looked === FILTERED_UNITS_MAX) break;
+          continue;
+        }
+        const length = unitEntryLength(bytes, at);
+        if (kept > 0 && (into.bytes + length > limits.bytesMax || records + count > limits.recordsMax)) break;
+        const unit = units[kept] ?? emptyUnit();
+        units[kept] = unit;
+        const where = this.fill(cursor, unit);
+        if (where === 'damaged') {
+          into.nextOffset = base + count;
+          continue;
+        }
+        if (where === 'cold') {
+          if (kept > 0) break;
+          units.length = 0;
+          this.signals.counts.coldReads++;
+          this.cold.load(unitPosition(bytes, at), length, () => waiter.wake('data'));
+          return 'pending';
+        }
+        kept++;
+        into.bytes += unit.payload.length;
+        records += count;
         into.nextOffset = base + count;
-        if (++looked === FILTERED_UNITS_MAX) break;
-        continue;
+        if (into.bytes >= limits.bytesMax || records >= limits.recordsMax) break;
       }
-      const length = unitEntryLength(bytes, at);
-      if (kept > 0 && (into.bytes + length > limits.bytesMax || records + count > limits.recordsMax)) break;
-      const unit = units[kept] ?? emptyUnit();
-      units[kept] = unit;
-      const where = this.fill(cursor, unit);
-      if (where === 'damaged') {
-        into.nextOffset = base + count;
-        continue;
-      }
-      if (where === 'cold') {
-        if (kept > 0) break;
-        units.length = 0;
-        this.signals.counts.coldReads++;
-        this.cold.load(unitPosition(bytes, at), length, () => waiter.wake('data'));
-        return 'pending';
-      }
-      kept++;
-      into.bytes += unit.payload.length;
-      records += count;
-      into.nextOffset = base + count;
-      if (into.bytes >= limits.bytesMax || records >= limits.recordsMax) break;
+    } catch (error) {
+      units.length = kept;
+      this.afterRepair(error, () => waiter.wake('data'));
+      if (kept === 0) return 'pending';
     }
     units.length = kept;
     this.signals.counts.readBytes += into.bytes;
@@ -135,6 +151,12 @@ export class OffsetReader {
     // Behind the last unit only holes can follow: the reader goes on at the end.
     if (looked < FILTERED_UNITS_MAX) into.nextOffset = queue.visible;
     return 'filtered';
+  }
+
+  /** For a lookup that threw: `done` comes when the index is made again. Any other error is thrown on. */
+  afterRepair(error: unknown, done: () => void): void {
+    if (!(error instanceof IndexDamaged)) throw error;
+    this.repair.wait(error.base, done);
   }
 
   /** Fills `unit` from the index and, when its bytes are in memory, the payload. */
@@ -210,50 +232,73 @@ export class OffsetReader {
 
   // ---------------------------------------------------------------- by time
 
-  async offsetByStoreTime(queue: Queue, timeMs: TimeMs): Promise<FoundOffset | null> {
-    for (const run of queue.runs) {
-      if (run.units === 0 || run.storeTimeLastMs < timeMs) continue;
-      const n = run.search((bytes, at) => unitStoreTime(bytes, at) >= timeMs, this.scratch);
-      if (n === run.units) continue;
-      run.unitAt(n, this.scratch);
-      const offset = Math.max(unitBase(this.scratch.bytes, this.scratch.at), queue.start);
-      if (offset >= queue.visible) return null;
-      return { offset, timeMs: unitStoreTime(this.scratch.bytes, this.scratch.at) };
-    }
-    return null;
+  offsetByStoreTime(queue: Queue, timeMs: TimeMs): Promise<FoundOffset | null> {
+    return this.repaired(async () => {
+      for (const run of queue.runs) {
+        if (run.units === 0 || run.storeTimeLastMs < timeMs) continue;
+        const n = run.search((bytes, at) => unitStoreTime(bytes, at) >= timeMs, this.scratch);
+        if (n === run.units) continue;
+        run.unitAt(n, this.scratch);
+        const offset = Math.max(unitBase(this.scratch.bytes, this.scratch.at), queue.start);
+        if (offset >= queue.visible) return null;
+        return { offset, timeMs: unitStoreTime(this.scratch.bytes, this.scratch.at) };
+      }
+      return null;
+    });
   }
 
-  async offsetByRecordTime(queue: Queue, timeMs: TimeMs): Promise<FoundOffset | null> {
-    for (const run of [...queue.runs]) {
-      if (run.units === 0 || run.recordTimeMaxMs < timeMs) continue;
-      for (let n = run.locate(queue.start, this.scratch); n < run.units; n++) {
+  offsetByRecordTime(queue: Queue, timeMs: TimeMs): Promise<FoundOffset | null> {
+    return this.repaired(async () => {
+      // From offset to offset: while a payload comes from the disk, runs may be replaced.
+      for (let from = queue.start; from < queue.visible; ) {
+        const run = queue.runs[queue.runAt(from)];
+        if (run === undefined) return null;
+        const n = run.recordTimeMaxMs < timeMs ? run.units : run.locate(from, this.scratch);
+        if (n === run.units) {
+          from = run.end;
+          continue;
+        }
         run.unitAt(n, this.scratch);
         const { bytes, at } = this.scratch;
         if (unitBase(bytes, at) >= queue.visible) return null;
+        from = unitBase(bytes, at) + unitCount(bytes, at);
         if (unitRecordTime(bytes, at) < timeMs || unitFlags(bytes, at) & UNIT.control) continue;
         const found = await this.recordWhere({ bytes, at }, queue, (message) => message.timestampMs >= timeMs);
         if (found !== null) return found;
       }
-    }
-    return null;
+      return null;
+    });
   }
 
-  async offsetOfMaxRecordTime(queue: Queue): Promise<FoundOffset | null> {
-    let best: UnitAt | null = null;
-    let bestMs = -1;
-    const cursor = new UnitCursor();
-    for (const run of queue.runs) {
-      if (run.recordTimeMaxMs <= bestMs) continue;
-      for (let n = run.locate(queue.start, this.scratch); n < run.units; n++) {
-        run.unitAt(n, cursor);
-        if (unitBase(cursor.bytes, cursor.at) >= queue.visible) break;
-        if (unitRecordTime(cursor.bytes, cursor.at) <= bestMs || unitFlags(cursor.bytes, cursor.at) & UNIT.control)
-          continue;
-        bestMs = unitRecordTime(cursor.bytes, cursor.at);
-        best = { bytes: cursor.bytes, at: cursor.at };
+  offsetOfMaxRecordTime(queue: Queue): Promise<FoundOffset | null> {
+    return this.repaired(async () => {
+      let best: UnitAt | null = null;
+      let bestMs = -1;
+      const cursor = new UnitCursor();
+      for (const run of queue.runs) {
+        if (run.recordTimeMaxMs <= bestMs) continue;
+        for (let n = run.locate(queue.start, this.scratch); n < run.units; n++) {
+          run.unitAt(n, cursor);
+          if (unitBase(cursor.bytes, cursor.at) >= queue.visible) break;
+          if (unitRecordTime(cursor.bytes, cursor.at) <= bestMs || unitFlags(cursor.bytes, cursor.at) & UNIT.control)
+            continue;
+          bestMs = unitRecordTime(cursor.bytes, cursor.at);
+          best = { bytes: cursor.bytes, at: cursor.at };
+        }
+      }
+      return best === null ? null : this.recordWhere(best, queue, (message) => message.timestampMs >= bestMs);
+    });
+  }
+
+  /** A lookup that meets a damaged index waits for the new one and begins again. */
+  private async repaired<T>(look: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await look();
+      } catch (error) {
+        await new Promise<void>((resolve) => this.afterRepair(error, resolve));
       }
     }
-    return best === null ? null : this.recordWhere(best, queue, (message) => message.timestampMs >= bestMs);
   }
 
   /** The first record of the unit for which `wanted` holds; a payload that cannot be decoded counts by its unit. */

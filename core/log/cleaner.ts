@@ -9,7 +9,7 @@ import type { Shard } from '../shard.ts';
 import type { Crc32c, Position, QueueNumber, Random } from '../types.ts';
 import { align8 } from './bytes.ts';
 import type { Disk } from './disk.ts';
-import { ENTRY_HEAD, eachPart, PART_HEAD, readEntryHead, sealEntry, verifyEntry } from './entry.ts';
+import { ENTRY_HEAD, eachPart, PART_HEAD, readEntryHead, sealEntry } from './entry.ts';
 import { type FileJournal, Segment } from './file-journal.ts';
 import type { Job } from './jobs.ts';
 import { OpenKeys, writeKeyFile } from './key-index.ts';
@@ -24,7 +24,7 @@ import {
   writeMessagePart,
   writeRow,
 } from './parts.ts';
-import { findBehind } from './scan.ts';
+import { walkSegment } from './scan.ts';
 import { encodeSegmentHead, LOG_DIRECTORY, SEGMENT_HEAD, type SegmentHead, saltSeed, segmentPath } from './segment.ts';
 import { type BlockCache, FileIndex, indexPath, MemoryIndex, Run, writeIndexFile } from './segment-index.ts';
 import type { UnitFields } from './units.ts';
@@ -40,8 +40,6 @@ export interface Liveness {
   total: number;
   live: number;
 }
-
-const WINDOW = 256 * 1024;
 
 /** How much of a segment somebody may still ask for, in bytes counted per (entry, queue). */
 export function livenessOf(shard: Shard, runs: readonly Run[]): Liveness {
@@ -95,43 +93,26 @@ export function* moveSurvivors(
   const copier = new Copier(shard, victim.base, base, saltSeed(head.salt, crc), crc, journal.epoch);
   const temporary = `${LOG_DIRECTORY}/moving.tmp`;
   const file = disk.open(temporary, 'create');
-  let buffer = Buffer.allocUnsafe(WINDOW);
-  let position = victim.base;
-  while (position < victim.end) {
-    const got = victim.file.read(buffer, 0, Math.min(buffer.length, victim.end - position), victim.offsetOf(position));
-    let at = 0;
-    for (let size = 1; at < got && size > 0; at += size) {
-      size = verifyEntry(buffer, at, got, position + at, victim.salt, crc);
-      if (size === 0) break;
+  try {
+    yield* walkSegment(victim, crc, (bytes, start) => {
       const to = copier.position;
-      const copy = copier.copy(buffer, at);
+      const copy = copier.copy(bytes, start);
       if (copy > 0) file.write(copier.bytes, 0, copy, SEGMENT_HEAD + (to - base));
-    }
-    if (at === 0 && got === buffer.length && buffer.length < victim.end - position) {
-      buffer = Buffer.allocUnsafe(buffer.length * 2);
-      continue;
-    }
-    if (at === 0) {
-      // Damage that was set aside at start: what is behind it still lives.
-      const behind = findBehind(victim, position, crc);
-      if (behind.position < 0) break;
-      position = behind.position;
-      continue;
-    }
-    position += at;
-    yield undefined;
+    });
+    assert(copier.position - base <= capacity, 'survivors fit into the range reserved for them');
+    yield file;
+    head.sealedEnd = copier.position;
+    file.write(encodeSegmentHead(head, crc), 0, SEGMENT_HEAD, 0);
+    yield file;
+    disk.rename(temporary, segmentPath(base));
+    disk.syncDirectory(LOG_DIRECTORY);
+  } finally {
+    // Opened again below: a file that was renamed is known by its new name from there on.
+    file.close();
+    if (disk.exists(temporary)) disk.remove(temporary);
   }
-  assert(copier.position - base <= capacity, 'survivors fit into the range reserved for them');
-  yield file;
-  head.sealedEnd = copier.position;
-  file.write(encodeSegmentHead(head, crc), 0, SEGMENT_HEAD, 0);
-  yield file;
-  disk.rename(temporary, segmentPath(base));
-  disk.syncDirectory(LOG_DIRECTORY);
   yield* writeIndexFile(disk, copier.index, indexPath(base), copier.position, crc);
   yield* writeKeyFile(disk, copier.keys, base, crc);
-  // Opened again: a file that was renamed is known by its new name from here on.
-  file.close();
   const segment = new Segment(head, saltSeed(head.salt, crc), disk.open(segmentPath(base), 'write'), copier.position);
   done(segment, new FileIndex(disk, indexPath(base), options.cache, crc));
 }

@@ -245,10 +245,11 @@ export class FileJournal implements Journal {
   drop(base: Position): void {
     const index = this.segments.findIndex((segment) => segment.base === base);
     assert(index >= 0 && this.segments[index] !== this.active, 'only a sealed segment is dropped');
+    // When one of these fails it is done again later: until then the segment is known.
+    if (this.options.disk.exists(segmentPath(base))) this.options.disk.remove(segmentPath(base));
+    this.options.disk.syncDirectory(LOG_DIRECTORY);
     const [segment] = this.segments.splice(index, 1);
     segment!.file.close();
-    this.options.disk.remove(segmentPath(base));
-    this.options.disk.syncDirectory(LOG_DIRECTORY);
     this.fullSinceMs = Math.min(this.fullSinceMs, 1);
   }
 

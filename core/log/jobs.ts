@@ -63,6 +63,7 @@ export class Jobs {
         step.value.syncAsync((error) => {
           if (error === null) return this.slice();
           this.queue.shift();
+          abandon(job, error);
           done(error);
           this.slice();
         });
@@ -76,6 +77,15 @@ export class Jobs {
     }
     this.running = false;
   };
+}
+
+/** Lets the job close what it has open. */
+function abandon(job: Job, error: unknown): void {
+  try {
+    job.throw(error);
+  } catch (thrown) {
+    if (thrown !== error) throw thrown;
+  }
 }
 
 /** Runs a job to its end on the spot: at recovery and at shutdown, when nobody waits. */

@@ -100,22 +100,28 @@ export class KeyIndex {
     this.sealed.set(base, null);
   }
 
+  /** Its file is damaged: these are its keys until there is a new one. */
+  restore(base: Position, keys: OpenKeys): void {
+    this.sealed.set(base, keys);
+  }
+
   drop(base: Position): void {
     this.sealed.delete(base);
   }
 
-  /** Candidates, oldest segment first. A damaged file yields nothing and is reported through `damaged`. */
-  *find(word: string, damaged: (path: string) => void): Generator<KeyHit> {
+  /** Candidates, oldest segment first. A damaged file yields nothing; `damaged` gets the base of its segment. */
+  *find(word: string, damaged: (base: Position) => void): Generator<KeyHit> {
     const hash = keyHash(word);
     for (const [base, keys] of [...this.sealed].sort((a, b) => a[0] - b[0])) {
       if (keys !== null) yield* keys.find(hash);
-      else yield* this.findInFile(keyPath(base), hash, damaged);
+      else yield* this.findInFile(base, hash, damaged);
     }
     yield* this.open.find(hash);
   }
 
-  private *findInFile(path: string, hash: number, damaged: (path: string) => void): Generator<KeyHit> {
-    if (!this.disk.exists(path)) return;
+  private *findInFile(base: Position, hash: number, damaged: (base: Position) => void): Generator<KeyHit> {
+    const path = keyPath(base);
+    if (!this.disk.exists(path)) return damaged(base);
     const file = this.disk.open(path, 'read');
     try {
       const head = Buffer.alloc(HEAD + BUCKETS * 8);
@@ -125,7 +131,7 @@ export class KeyIndex {
         head.readUInt32LE(28) !== this.crc(head, 0, 28, 0) ||
         head.readUInt32LE(24) !== this.crc(head, HEAD, head.length, 0)
       )
-        return damaged(path);
+        return damaged(base);
       const rows = head.readUInt32LE(12);
       const bucket = hash & 0xff;
       const first = head.readUInt32LE(HEAD + bucket * 8);
@@ -134,7 +140,7 @@ export class KeyIndex {
       const bytes = Buffer.allocUnsafe((last - first) * ROW);
       const read = file.read(bytes, 0, bytes.length, head.length + first * ROW);
       if (read !== bytes.length || this.crc(bytes, 0, bytes.length, 0) !== head.readUInt32LE(HEAD + bucket * 8 + 4))
-        return damaged(path);
+        return damaged(base);
       for (let at = 0; at < bytes.length; at += ROW) if (bytes.readUInt32LE(at) === hash) yield hit(bytes, at);
     } finally {
       file.close();

@@ -183,6 +183,13 @@ export class QueueTable {
       }
       if (run.end > queue.next) queue.next = run.end;
     }
+    // What the one before knew and this one does not lies in bytes that are damaged by now.
+    for (const run of before?.runs ?? []) {
+      const queue = this.rows[run.queue];
+      const at = queue?.runs.indexOf(run as Run) ?? -1;
+      if (at >= 0) queue!.runs.splice(at, 1);
+    }
+    before?.close?.();
   }
 
   /** Forgets a segment: its runs go, or are replaced by those of the segment its survivors were moved to. */

@@ -7,7 +7,7 @@
  * Damage is copied to `quarantine/`, reported, and passed over; it is never cut and never served.
  */
 import { assert } from '../errors.ts';
-import { MovedFold, TABLES, type TableName, type Tables } from '../state/tables.ts';
+import { SegmentFold, TABLES, type TableName, type Tables } from '../state/tables.ts';
 import type { Crc32c, Position, TimeMs } from '../types.ts';
 import { ByteReader } from './bytes.ts';
 import { type Disk, DiskError, makeDurableDirectory } from './disk.ts';
@@ -110,12 +110,13 @@ export function recover(options: RecoveryOptions, tables: Tables): Recovered {
       if (index === null) segment.end = endOf(segment, next, beginAt);
       continue;
     }
-    const moved = segment.moved && !known ? new MovedFold(segment.base) : null;
+    const moved = segment.moved && !known ? new SegmentFold(segment.base) : null;
     if (!known && moved === null) tables.queues.roll(segment.base);
     epoch = fold(options, tables, recovered, segment, next, from, known, moved, epoch);
     if (moved !== null) tables.queues.adopt(segment.base, moved.index);
     if (!known && (!last || segment.moved)) {
-      tables.keys.roll(segment.base);
+      if (moved === null) tables.keys.roll(segment.base);
+      else tables.keys.restore(segment.base, moved.keys);
       recovered.unindexed.push(segment.base);
     }
   }
@@ -132,7 +133,7 @@ function fold(
   next: Segment | undefined,
   from: Record<TableName, Position>,
   indexed: boolean,
-  moved: MovedFold | null,
+  moved: SegmentFold | null,
   epochBefore: number,
 ): number {
   const { crc } = options;
@@ -142,7 +143,7 @@ function fold(
   const end = endOf(segment, next, recovered.beginAt);
   for (;;) {
     const scan = scanSegment(segment, position, epoch, crc, (bytes, start) => {
-      if (moved !== null) tables.foldMoved(bytes, start, moved);
+      if (moved !== null) tables.foldUnits(bytes, start, moved);
       else tables.fold(bytes, start, from, indexed);
       const head = readEntryHead(bytes, start);
       if (head.storeTimeMs > recovered.storeTimeMs) recovered.storeTimeMs = head.storeTimeMs;

@@ -6,9 +6,11 @@
 import type { Crc32c, Position } from '../types.ts';
 import { ENTRY_HEAD, ENTRY_MAGIC_BYTES, entryLengthAt, readEntryHead, verifyEntry } from './entry.ts';
 import type { Segment } from './file-journal.ts';
+import type { Job } from './jobs.ts';
 
 const READ_BYTES = 1024 * 1024;
 const WINDOW_BYTES = 1024 * 1024;
+const WALK_BYTES = 256 * 1024;
 
 export interface ScanResult {
   /** First position that holds no valid entry. */
@@ -50,6 +52,30 @@ export function scanSegment(
     const claimed = got >= ENTRY_HEAD ? entryLengthAt(buffer, 0) : 0;
     if (claimed <= buffer.length || claimed > room) return result;
     buffer = Buffer.allocUnsafe(claimed);
+  }
+}
+
+/** Every entry of a sealed segment, in slices; passes over damage that was set aside at start. */
+export function* walkSegment(segment: Segment, crc: Crc32c, each: (bytes: Buffer, start: number) => void): Job {
+  let buffer = Buffer.allocUnsafe(WALK_BYTES);
+  let position = segment.base;
+  while (position < segment.end) {
+    const want = Math.min(buffer.length, segment.end - position);
+    const got = segment.file.read(buffer, 0, want, segment.offsetOf(position));
+    let at = 0;
+    for (let size = 1; at < got && size > 0; at += size) {
+      size = verifyEntry(buffer, at, got, position + at, segment.salt, crc);
+      if (size > 0) each(buffer, at);
+    }
+    position += at;
+    if (at === 0 && got === buffer.length && buffer.length < segment.end - position) {
+      buffer = Buffer.allocUnsafe(buffer.length * 2);
+    } else if (at === 0) {
+      const behind = findBehind(segment, position, crc);
+      if (behind.position < 0) return;
+      position = behind.position;
+    }
+    yield undefined;
   }
 }
 

@@ -177,6 +177,13 @@ export class BlockCache {
 
 export class IndexDamaged extends Error {
   override readonly name = 'IndexDamaged';
+  /** Of the segment whose index it is; -1 while that could not be read. */
+  readonly base: Position;
+
+  constructor(base: Position, message: string) {
+    super(message);
+    this.base = base;
+  }
 }
 
 let nextCacheId = 1;
@@ -206,7 +213,7 @@ export class FileIndex implements SegmentIndex {
       head.compare(MAGIC, 0, 8, 0, 8) !== 0 ||
       head.readUInt32LE(60) !== crc(head, 0, 60, 0)
     ) {
-      throw new IndexDamaged(`${path}: the head does not verify`);
+      throw new IndexDamaged(-1, `${path}: the head does not verify`);
     }
     const rows = head.readUInt32LE(12);
     this.unitsTotal = head.readUInt32LE(16);
@@ -218,7 +225,7 @@ export class FileIndex implements SegmentIndex {
       this.file.read(tables, 0, tables.length, HEAD) !== tables.length ||
       head.readUInt32LE(40) !== crc(tables, 0, tables.length, 0)
     ) {
-      throw new IndexDamaged(`${path}: the tables do not verify`);
+      throw new IndexDamaged(-1, `${path}: the tables do not verify`);
     }
     for (let n = 0; n < rows; n++) this.runs.push(this.readRow(tables, n * ROW));
     this.blockCrcs = new Uint32Array(blocks);
@@ -254,7 +261,7 @@ export class FileIndex implements SegmentIndex {
       bytes = Buffer.allocUnsafeSlow(units * UNIT_BYTES);
       const read = this.file.read(bytes, 0, bytes.length, this.unitsAt + number * BLOCK_UNITS * UNIT_BYTES);
       if (read !== bytes.length || this.crc(bytes, 0, bytes.length, 0) !== this.blockCrcs[number]) {
-        throw new IndexDamaged(`${this.file.path}: block ${number} does not verify`);
+        throw new IndexDamaged(this.base, `${this.file.path}: block ${number} does not verify`);
       }
       this.cache.put(key, bytes);
     }

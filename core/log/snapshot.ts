@@ -33,7 +33,7 @@ export class Ballast {
   }
 
   /** Writes it where it is missing; says nothing when the disk has no room for it. */
-  ensure(): void {
+  *make(): Job {
     if (this.bytes === 0 || this.disk.exists(BALLAST_PATH)) return;
     const temporary = `${BALLAST_PATH}.tmp`;
     try {
@@ -41,9 +41,11 @@ export class Ballast {
       try {
         // Not zeros: a file system that stores zeros as holes would keep nothing back.
         const step = Buffer.alloc(64 * 1024, 0x52);
-        for (let at = 0; at < this.bytes; at += step.length)
+        for (let at = 0; at < this.bytes; at += step.length) {
           file.write(step, 0, Math.min(step.length, this.bytes - at), at);
-        file.sync();
+          yield undefined;
+        }
+        yield file;
       } finally {
         file.close();
       }

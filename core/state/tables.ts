@@ -5,7 +5,7 @@
 import { assert } from '../errors.ts';
 import { ByteReader, ByteWriter } from '../log/bytes.ts';
 import { eachPart, type PartView, readEntryHead } from '../log/entry.ts';
-import type { KeyIndex } from '../log/key-index.ts';
+import { type KeyIndex, OpenKeys } from '../log/key-index.ts';
 import {
   emptyMessageFields,
   MESSAGE,
@@ -45,9 +45,10 @@ export type TableName = (typeof TABLES)[number];
 
 const QUEUE_LIMIT = QUEUE_NUMBER_MAX + 1;
 
-/** Collects the units of a segment of moved entries. */
-export class MovedFold {
+/** Collects the units and keys of one sealed segment, apart from everything else that its entries say. */
+export class SegmentFold {
   readonly index: MemoryIndex;
+  readonly keys = new OpenKeys();
   private readonly runs = new Map<string, Run>();
 
   constructor(base: Position) {
@@ -378,24 +379,25 @@ export class Tables {
   }
 
   /**
-   * Folds an entry of a segment of moved messages whose index file is lost: it repoints units and changes nothing else.
-   * The survivors of one segment stay one run per queue, so that runs of a queue do not overlap.
+   * Collects the units of an entry of a segment whose index file is lost; changes nothing else. The survivors of one
+   * segment stay one run per queue, so that runs of a queue do not overlap.
    */
-  foldMoved(bytes: Buffer, start: number, into: MovedFold): void {
+  foldUnits(bytes: Buffer, start: number, into: SegmentFold): void {
     const head = readEntryHead(bytes, start);
     eachPart(bytes, start, (part) => {
       if (part.kind !== PART.message) return;
       const fields = this.fields;
       readMessagePart(bytes, start + part.offset, fields, this.setSize);
       this.unitOf(part, head.position, head.length, head.storeTimeMs);
+      const movedFrom = fields.flags & MESSAGE.moved ? fields.movedFrom : -1;
       for (let n = 0; n < fields.rowCount; n++) {
         readRow(bytes, fields, n, this.setQueue, this.row);
         this.unit.base = this.row.base;
         this.unit.first = this.row.first;
         this.unit.count = this.row.count;
-        into.add(this.row.queue, fields.movedFrom, this.unit);
+        into.add(this.row.queue, movedFrom, this.unit);
         for (let k = 0; n === 0 && k < fields.keyCount; k++)
-          this.keys.add(
+          into.keys.add(
             bytes.readUInt32LE(fields.keysAt + k * 4),
             this.row.queue,
             this.row.base,

@@ -46,6 +46,8 @@ export class ModelLedger {
   readonly notBefore = new Map<Offset, TimeMs>();
   /** Rejected; what became of it shows later. */
   readonly dying = new Set<Offset>();
+  /** Held for a topic that is gone: dropped in memory when their time comes. */
+  readonly unsure = new Set<Offset>();
 
   constructor(group: Group, queue: ModelQueue) {
     this.group = group;
@@ -94,6 +96,7 @@ export interface HeldMessage {
   topic: string;
   queue: ModelQueue;
   /** Its place in the hold queue. */
+  ledger: ModelLedger;
   offset: Offset;
   state: 'waiting' | 'fired' | 'gone';
 }
@@ -152,6 +155,11 @@ export class Model {
     this.topics.delete(name);
     for (const queue of row.queues) {
       queue.deleted = true;
+      for (const held of this.held) {
+        if (held.queue !== queue || held.state !== 'waiting') continue;
+        held.state = 'gone';
+        for (let n = 0; n < held.records.length; n++) held.ledger.unsure.add(held.offset + n);
+      }
       this.queues.delete(queue.number);
       for (const [key, ledger] of this.ledgers) if (ledger.queue === queue) this.ledgers.delete(key);
       for (const key of this.places.keys()) if (key.endsWith(`@${queue.number}`)) this.places.delete(key);

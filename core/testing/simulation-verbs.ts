@@ -205,6 +205,7 @@ function hold(s: Simulation): void {
     dueMs: s.nowMs + 1 + random.int(random.pick([30, 3000])),
     topic: row.topic.name,
     queue: row.queues[id]!,
+    ledger,
     offset: ledger.queue.bodies.length,
     state: 'waiting',
   };
