@@ -13,10 +13,14 @@ interface ProtocolListener {
   connectionLine(host: string, port: number): string | null;
 }
 
+/** The numbers of a protocol's section by name: its limits, and settings that are numbers. */
+type Limits = ProtocolLimits & Readonly<Record<string, number>>;
+
 export interface Protocol {
   readonly name: string;
   load(): Promise<AdapterModule>;
-  limits(config: Config): ProtocolLimits;
+  /** Limits and numeric settings from its section of the configuration, by name. */
+  limits(config: Config): Limits;
   listeners(config: Config): readonly ProtocolListener[];
 }
 
@@ -79,6 +83,8 @@ export const protocols: readonly Protocol[] = [
   },
 ];
 
-function limitsOf({ frameBytesMax, connectionsMax, handshakeTimeoutMs }: ProtocolLimits): ProtocolLimits {
-  return { frameBytesMax, connectionsMax, handshakeTimeoutMs };
+function limitsOf(section: ProtocolLimits): Limits {
+  const numbers = Object.entries(section).filter(([, value]) => typeof value === 'number');
+  const { frameBytesMax, connectionsMax, handshakeTimeoutMs } = section;
+  return { ...Object.fromEntries(numbers), frameBytesMax, connectionsMax, handshakeTimeoutMs };
 }

@@ -48,7 +48,7 @@ export interface Settings {
   readonly initialRebalanceDelayMs: number;
 }
 
-const LIMITS: Limits = {
+export const LIMITS: Limits = {
   frameBytesMax: 104_857_600,
   loginFrameBytesMax: 65_536,
   handshakeTimeoutMs: 10_000,
@@ -65,7 +65,7 @@ const LIMITS: Limits = {
   partitionsMax: 10_000,
 };
 
-const SETTINGS: Settings = {
+export const SETTINGS: Settings = {
   namespace: 'default',
   autoCreateTopics: true,
   defaultPartitions: 1,
@@ -107,7 +107,8 @@ export class Node {
     this.log = context.log;
     this.context = context;
     this.limits = { ...LIMITS, ...pick(LIMITS, context.limits) };
-    this.settings = { ...SETTINGS, ...pick(SETTINGS, context.settings) };
+    // Settings that are numbers come with the limits: both are the protocol's section of the configuration.
+    this.settings = { ...SETTINGS, ...pick(SETTINGS, context.limits), ...pick(SETTINGS, context.settings) };
     this.coordinator = new Coordinator(this);
   }
 

@@ -71,8 +71,41 @@ const DEFAULTS: Config = {
     frameBytesMax: 16 * 1024 * 1024,
     ...limits,
   },
-  kafka: { ...listener, port: 9092, frameBytesMax: 100 * 1024 * 1024, ...limits },
-  amqp: { ...listener, port: 5672, frameBytesMax: 128 * 1024, ...limits },
+  kafka: {
+    ...listener,
+    port: 9092,
+    frameBytesMax: 100 * 1024 * 1024,
+    ...limits,
+    loginFrameBytesMax: 65536,
+    callsMax: 256,
+    fetchBytesMax: 4194304,
+    fetchWaitMsMax: 60000,
+    heldBytesMax: 134217728,
+    sessionTimeoutMsMin: 6000,
+    sessionTimeoutMsMax: 1800000,
+    groupMembersMax: 1000,
+    memberBytesMax: 1048576,
+    assignmentBytesMax: 16777216,
+    offsetMetadataBytesMax: 4096,
+    partitionsMax: 10000,
+    defaultPartitions: 1,
+    initialRebalanceDelayMs: 0,
+  },
+  amqp: {
+    ...listener,
+    port: 5672,
+    frameBytesMax: 128 * 1024,
+    ...limits,
+    frameBytesMaxBeforeTune: 8192,
+    channelsPerConnectionMax: 2047,
+    heartbeatS: 60,
+    messageBytesMax: 16777216,
+    unackedPerChannelMax: 100000,
+    consumersPerChannelMax: 10000,
+    contentBytesMax: 134217728,
+    loginRefusedDelayMs: 1000,
+    closeTimeoutMs: 3000,
+  },
   http: {
     enabled: true,
     port: 8080,
@@ -252,7 +285,7 @@ describe('names', () => {
       expect(setting.minimum, setting.key).not.toBeNull();
       expect(setting.maximum, setting.key).not.toBeNull();
       expect(setting.key, 'a unit or a plain count in the name').toMatch(
-        /(Bytes|BytesMax|Ms|[cC]onnectionsMax|topicsMax|queuesPerTopicMax|groupsMax|[pP]ort)$/,
+        /(Bytes|BytesMax(BeforeTune)?|Ms(Min|Max)?|S|(connections|Connections|topics|queuesPerTopic|groups|calls|groupMembers|partitions|channelsPerConnection|unackedPerChannel|consumersPerChannel)Max|defaultPartitions|[pP]ort)$/,
       );
     }
   });

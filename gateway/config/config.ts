@@ -55,6 +55,35 @@ interface RocketmqConfig extends ProtocolLimits {
   readonly fast: AdvertisedListenerConfig;
 }
 
+interface KafkaConfig extends AdvertisedListenerConfig, ProtocolLimits {
+  readonly loginFrameBytesMax: number;
+  readonly callsMax: number;
+  readonly fetchBytesMax: number;
+  readonly fetchWaitMsMax: number;
+  readonly heldBytesMax: number;
+  readonly sessionTimeoutMsMin: number;
+  readonly sessionTimeoutMsMax: number;
+  readonly groupMembersMax: number;
+  readonly memberBytesMax: number;
+  readonly assignmentBytesMax: number;
+  readonly offsetMetadataBytesMax: number;
+  readonly partitionsMax: number;
+  readonly defaultPartitions: number;
+  readonly initialRebalanceDelayMs: number;
+}
+
+interface AmqpConfig extends AdvertisedListenerConfig, ProtocolLimits {
+  readonly frameBytesMaxBeforeTune: number;
+  readonly channelsPerConnectionMax: number;
+  readonly heartbeatS: number;
+  readonly messageBytesMax: number;
+  readonly unackedPerChannelMax: number;
+  readonly consumersPerChannelMax: number;
+  readonly contentBytesMax: number;
+  readonly loginRefusedDelayMs: number;
+  readonly closeTimeoutMs: number;
+}
+
 export interface HttpConfig extends ListenerConfig {
   readonly bodyBytesMax: number;
   readonly connectionsMax: number;
@@ -73,8 +102,8 @@ export interface Config {
   readonly store: StoreConfig;
   readonly tls: TlsConfig;
   readonly rocketmq: RocketmqConfig;
-  readonly kafka: AdvertisedListenerConfig & ProtocolLimits;
-  readonly amqp: AdvertisedListenerConfig & ProtocolLimits;
+  readonly kafka: KafkaConfig;
+  readonly amqp: AmqpConfig;
   readonly http: HttpConfig;
 }
 
