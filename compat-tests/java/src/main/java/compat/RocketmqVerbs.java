@@ -236,6 +236,9 @@ final class RocketmqVerbs {
         consumer.setConsumeThreadMax(threads);
         consumer.setPollNameServerInterval(1_000);
         consumer.setPersistConsumerOffsetInterval(500);
+        // Now and then the client's rebalance meets its own heartbeat on the way and skips telling the broker of the new
+        // subscription version; pulls are then refused (25) until the next heartbeat, by default 30 s later.
+        consumer.setHeartbeatBrokerInterval(3_000);
         consumer.subscribe(command.get("topic").getAsString(), Wire.text(command, "tags", "*"));
         Subscription subscription = new Subscription(consumer, new LinkedBlockingQueue<>(), new ConcurrentHashMap<>());
         AtomicInteger handles = new AtomicInteger();
