@@ -549,6 +549,22 @@ export class Broker implements Verbs {
     this.tables.access.authorise(principal, action, resource, namespace, name);
   }
 
+  // ---------------------------------------------------------------- settings
+
+  setting(scope: string, key: string): string | null {
+    return this.tables.settings.get(scope, key);
+  }
+
+  settings(scope: string): ReadonlyMap<string, string> {
+    return this.tables.settings.all(scope);
+  }
+
+  async putSetting(principal: Principal, scope: string, key: string, value: string | null): Promise<void> {
+    this.authorise(principal, 'update', 'cluster', '', '');
+    this.tables.settings.check(scope, key, value);
+    await this.shard.change([{ k: 'setting', scope, key, value }]);
+  }
+
   // ---------------------------------------------------------------- pressure
 
   get storageFull(): boolean {

@@ -340,6 +340,13 @@ export interface Verbs {
     name: string,
   ): void;
 
+  // ------------------------------------------------------------ settings
+  /** A text that was put, null when there is none. The core keeps settings and never reads them. */
+  setting(scope: string, key: string): string | null;
+  settings(scope: string): ReadonlyMap<string, string>;
+  /** Null removes it. Committed when it resolves. access-denied (needs `update` on the cluster), argument-invalid, limit-exceeded. */
+  putSetting(principal: Principal, scope: string, key: string, value: string | null): Promise<void>;
+
   // ------------------------------------------------------------ pressure
   /** True while publishers are refused for lack of space (see Signals.pressure). */
   readonly storageFull: boolean;

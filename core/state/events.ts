@@ -57,6 +57,8 @@ export type StateEvent =
   | { k: 'user-gone'; name: string }
   | { k: 'rule'; row: AccessRule }
   | { k: 'rule-gone'; id: string }
+  /** A text kept for a protocol or an operator; null removes it. */
+  | { k: 'setting'; scope: string; key: string; value: string | null }
   /** Producer ids below `next` have been given out. */
   | { k: 'producers'; next: number }
   /** Ids and queue numbers below these have been given out (snapshots only: the rows that carried them may be gone). */

@@ -38,6 +38,7 @@ import { Ledger } from './ledger.ts';
 import { Offsets } from './offsets.ts';
 import { Producers } from './producers.ts';
 import type { Routing } from './routing.ts';
+import { Settings } from './settings.ts';
 
 /** Names of the tables of a snapshot; each has its own position in the manifest. */
 export const TABLES = ['state', 'queues', 'offsets', 'ledgers', 'producers'] as const;
@@ -72,6 +73,7 @@ export class Tables {
   readonly queues: QueueTable;
   readonly offsets = new Offsets();
   readonly producers = new Producers();
+  readonly settings = new Settings();
   readonly routing: Routing;
   readonly access: Access;
   readonly keys: KeyIndex;
@@ -136,6 +138,7 @@ export class Tables {
     for (const event of this.catalog.events()) yield encodeEvent(event);
     for (const event of this.routing.events()) yield encodeEvent(event);
     for (const event of this.access.events()) yield encodeEvent(event);
+    for (const event of this.settings.events()) yield encodeEvent(event);
     yield encodeEvent({ k: 'producers', next: this.producers.next });
     // A set is read again as the part it was; it is told from an event by its first byte.
     const writer = new ByteWriter(1024);
@@ -265,6 +268,9 @@ export class Tables {
         return;
       case 'rule-gone':
         this.access.deleteRule(event.id);
+        return;
+      case 'setting':
+        this.settings.put(event.scope, event.key, event.value);
         return;
       case 'producers':
         this.producers.next = Math.max(this.producers.next, event.next);
