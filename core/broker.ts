@@ -113,10 +113,13 @@ export class Broker implements Verbs {
   async close(): Promise<void> {
     this.publisher.stopping = true;
     this.maintenance.stop();
+    while (this.shard.log.syncInFlight)
+      await new Promise<void>((resolve) => this.shard.clock.setTimer(1, () => resolve()));
     if (this.shard.log.lost === null) {
       this.shard.log.syncNow();
       this.maintenance.lastSnapshot();
     }
+    this.shard.log.close();
     this.journal.close();
   }
 
@@ -169,8 +172,10 @@ export class Broker implements Verbs {
   }
 
   async deleteTopic(principal: Principal, topic: Topic): Promise<void> {
-    await this.names.deleteTopic(principal, topic);
-    this.leases.forget((line) => line.topic.id === topic.id);
+    const deleted = this.names.deleteTopic(principal, topic);
+    // In memory it is gone at once, if it may be: nothing of it is delivered while its end is made durable.
+    this.leases.forget((line) => this.tables.catalog.topicById(line.topic.id) === null);
+    await deleted;
     // Long polls on it find out at once.
     for (const queue of topic.queues) this.waiters.advanced(queue, Number.POSITIVE_INFINITY);
   }
@@ -356,8 +361,9 @@ export class Broker implements Verbs {
   async deleteGroup(principal: Principal, group: Group): Promise<void> {
     if (this.membership.count(group) > 0)
       throw new BrokerError('group-not-empty', `group '${group.name}' has ${this.membership.count(group)} members`);
-    await this.names.deleteGroup(principal, group);
-    this.leases.forget((line) => line.group === group);
+    const deleted = this.names.deleteGroup(principal, group);
+    this.leases.forget((line) => this.tables.catalog.groupById(line.group.id) === null);
+    await deleted;
     this.membership.forget(group);
   }
 

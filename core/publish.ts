@@ -84,8 +84,8 @@ export class Publisher {
   }
 
   append(principal: Principal, append: Append, target: AppendTarget, token: number): number {
-    this.shard.alive();
     if (this.stopping) throw new BrokerError('stopping', 'the broker is shutting down; connect again later');
+    this.shard.alive();
     if (principal !== BROKER) this.hooks.authorise(principal, append.topic, append.namespace, append.exchange);
     this.rowQueues.length = 0;
     this.sliced = false;

@@ -215,21 +215,22 @@ export class Log {
       this.fail(error);
       throw this.failure();
     }
-    this.position = this.journal.tail;
-    this.writtenTo = this.position;
-    this.syncedTo = this.position;
-    this.chunk = this.newChunk(0);
-    this.listener.rolled(this.position);
-    this.schedule();
+    this.rolled();
   }
 
   /** Ends the active segment now (for the cleaner and for tests). */
   rollNow(begin: () => void): void {
     this.write();
     begin();
+    this.rolled();
+  }
+
+  private rolled(): void {
     this.position = this.journal.tail;
     this.writtenTo = this.position;
-    this.syncedTo = this.position;
+    // An error is told once: while another sync is under way, the one of the roll proves nothing.
+    if (this.syncing) this.syncWantedTo = this.position;
+    else this.syncedTo = this.position;
     this.chunk = this.newChunk(0);
     this.listener.rolled(this.position);
     this.schedule();
@@ -270,8 +271,14 @@ export class Log {
     this.listener.committed(this.writtenTo, this.syncedTo);
   }
 
-  /** Everything durable when it returns: at shutdown and before a manifest. */
+  /** Another sync is under way; its outcome decides about what was written before it. */
+  get syncInFlight(): boolean {
+    return this.syncing && this.lost === null;
+  }
+
+  /** Everything durable when it returns: at shutdown and before a manifest. No other sync may be under way. */
   syncNow(): void {
+    assert(!this.syncing, 'an error of a sync is told once: two at a time would hide it from one of them');
     this.listener.beforeWrite();
     this.write();
     this.journal.sync();
@@ -308,6 +315,11 @@ export class Log {
   /** Where reading must turn to the journal. */
   get hotFrom(): Position {
     return this.chunks[0]!.position;
+  }
+
+  /** Nothing is written or delivered any more. */
+  close(): void {
+    this.lost ??= new JournalError('unknown', 'the log is closed');
   }
 
   assertIdle(): void {

@@ -158,6 +158,7 @@ function fold(
     if (behind.durable > durable) durable = behind.durable;
     if (end < 0 && position >= durable) {
       recovered.tornBytes += zeroTail(segment, position);
+      rewrite(segment, Math.max(durable, segment.base), position);
       break;
     }
     // Damage: up to the next entry, else up to what is known to have been durable here.
@@ -294,6 +295,21 @@ function quarantine(disk: Disk, segment: Segment, from: Position, to: Position):
 }
 
 const STEP = 64 * 1024;
+
+/**
+ * Writes again what is there, as it is, and makes it durable. After a sync that failed, the system holds bytes that are
+ * not on the disk and that no later sync would write; reading them proves nothing.
+ */
+function rewrite(segment: Segment, from: Position, to: Position): void {
+  if (from >= to) return;
+  const bytes = Buffer.allocUnsafe(STEP);
+  for (let position = from; position < to; position += STEP) {
+    const length = Math.min(STEP, to - position);
+    const got = segment.file.read(bytes, 0, length, segment.offsetOf(position));
+    segment.file.write(bytes, 0, got, segment.offsetOf(position));
+  }
+  segment.file.sync();
+}
 
 /** Zeros the rest of the last segment where it is not zero, durably. Returns how many bytes held something. */
 function zeroTail(segment: Segment, from: Position): number {

@@ -107,6 +107,7 @@ export function* writeSnapshot(disk: Disk, crc: Crc32c, shard: Shard, state: Sna
     files[table] = { file: writer.path, bytes: writer.bytes, position };
   }
   disk.syncDirectory(MANIFEST_DIRECTORY);
+  while (shard.log.syncInFlight) yield undefined;
   // Taken before the sync: a segment sealed meanwhile is named by the next manifest.
   const indexed = [...state.indexed];
   const moved = [...state.moved];

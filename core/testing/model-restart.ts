@@ -137,10 +137,12 @@ function undo(model: Model, operation: Operation, there: Reopened): void {
     }
     case 'settled':
       for (const offset of operation.offsets) operation.ledger.settled.delete(offset);
+      for (const [offset, lease] of operation.leases) operation.ledger.leases.set(offset, lease);
       return;
     case 'counted':
       operation.ledger.counts.set(operation.offset, operation.count - 1);
       operation.ledger.notBefore.delete(operation.offset);
+      if (operation.lease !== undefined) operation.ledger.leases.set(operation.offset, operation.lease);
       return;
     case 'place': {
       const key = `${operation.group.id}@${operation.queue.number}`;
@@ -161,6 +163,7 @@ function afterRestart(ledger: ModelLedger, there: Reopened): void {
   ledger.dying.clear();
   for (const [offset, lease] of ledger.leases)
     if (lease.deadlineMs === 0 || !there.isLeased(ledger, offset)) ledger.leases.delete(offset);
+    else ledger.leases.set(offset, { holder: {}, deadlineMs: lease.deadlineMs });
   for (let offset = ledger.queue.start; offset < ledger.queue.bodies.length; offset++) {
     if (ledger.settled.has(offset)) continue;
     const count = ledger.counts.get(offset) ?? 0;

@@ -82,8 +82,8 @@ export type Effect =
       held: HeldMessage | null;
       fires: HeldMessage | null;
     }
-  | { kind: 'settled'; ledger: ModelLedger; offsets: Offset[] }
-  | { kind: 'counted'; ledger: ModelLedger; offset: Offset; count: number }
+  | { kind: 'settled'; ledger: ModelLedger; offsets: Offset[]; leases: [Offset, ModelLease][] }
+  | { kind: 'counted'; ledger: ModelLedger; offset: Offset; count: number; lease: ModelLease | undefined }
   | { kind: 'place'; group: Group; queue: ModelQueue; place: Place; before: Place | null }
   | { kind: 'generation'; group: Group; generation: number; before: number }
   | { kind: 'start'; queue: ModelQueue; offset: Offset };
@@ -225,8 +225,9 @@ export class Model {
   settle(ledger: ModelLedger, offsets: readonly Offset[], atMs: TimeMs): void {
     const fresh = offsets.filter((offset) => !ledger.settled.has(offset));
     if (fresh.length === 0) return;
+    const leases = [...ledger.leases].filter(([offset]) => fresh.includes(offset));
     for (const offset of fresh) this.markSettled(ledger, offset);
-    this.log({ kind: 'settled', ledger, offsets: fresh }, atMs);
+    this.log({ kind: 'settled', ledger, offsets: fresh, leases }, atMs);
   }
 
   markSettled(ledger: ModelLedger, offset: Offset): void {
@@ -240,11 +241,12 @@ export class Model {
   /** It came back: one more delivery, and a lease less. */
   giveBack(ledger: ModelLedger, offset: Offset, notBeforeMs: TimeMs, atMs: TimeMs): void {
     const count = (ledger.counts.get(offset) ?? 0) + 1;
+    const lease = ledger.leases.get(offset);
     ledger.counts.set(offset, count);
     ledger.leases.delete(offset);
     ledger.dying.delete(offset);
     if (notBeforeMs > 0) ledger.notBefore.set(offset, notBeforeMs);
-    this.log({ kind: 'counted', ledger, offset, count }, atMs);
+    this.log({ kind: 'counted', ledger, offset, count, lease }, atMs);
   }
 
   /** Leases whose time is over. */

@@ -30,7 +30,7 @@ for (let seed = first; seed < first + count; seed++) {
   } catch (error) {
     totals.failures++;
     console.error(error instanceof Error ? error.message : error);
-    if (totals.failures === 3) break;
+    if (totals.failures === 10) break;
   }
   if (count > 1 && (seed - first + 1) % 50 === 0) console.log(`${seed - first + 1} of ${count} seeds`);
 }

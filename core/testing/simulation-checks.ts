@@ -68,7 +68,8 @@ export function checkQueue(broker: Broker, model: Model, queue: ModelQueue, wait
   }
   const { kind, ownGroup } = state.topic;
   const ledger = kind !== 'topic' ? model.ledgers.get(`${ownGroup}@${queue.number}`) : undefined;
-  for (let offset = startOffset; offset < endOffset; offset++) {
+  // While cold bytes came, time has passed and the start may have moved.
+  for (let offset = broker.queue(queue.number)!.startOffset; offset < endOffset; offset++) {
     if (ledger?.settled.has(offset) || ledger?.unsure.has(offset)) continue;
     must(found.has(offset), `queue ${queue.number} @${offset} of [${startOffset}, ${endOffset}) is not served`);
   }
@@ -115,6 +116,20 @@ export function checkLedger(broker: Broker, ledger: ModelLedger): void {
       actual.deliveries(offset) === (ledger.counts.get(offset) ?? 0),
       `${where}: ${actual.deliveries(offset)} deliveries, ${ledger.counts.get(offset) ?? 0} happened`,
     );
+  }
+}
+
+/** What was rejected and could not be buried came back: of a full disk by itself, or because its lease ended first. */
+export function reconcileDying(broker: Broker, model: Model, nowMs: number): void {
+  const tables = tablesOf(broker);
+  for (const ledger of model.ledgers.values()) {
+    for (const offset of ledger.dying) {
+      const actual = tables.ledger(ledger.group.id, ledger.queue.number);
+      if (actual === undefined || actual.isLeased(offset) || actual.unsettledIn(offset, offset + 1) === 0) continue;
+      if (actual.deliveries(offset) > (ledger.counts.get(offset) ?? 0)) model.giveBack(ledger, offset, 0, nowMs);
+      ledger.leases.delete(offset);
+      ledger.dying.delete(offset);
+    }
   }
 }
 

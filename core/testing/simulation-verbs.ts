@@ -1,6 +1,6 @@
 /** What a simulated run does: each verb draws what it needs, does it to the broker, and tells the model. */
 import { BrokerError } from '../errors.ts';
-import type { LeaseConsumer, Leased, Topic, TopicAttributes } from '../types.ts';
+import type { Binding, LeaseConsumer, Leased, Topic, TopicAttributes, TopicSpec } from '../types.ts';
 import type { HeldMessage, ModelLedger, ModelQueue, ModelTopic, ProducerBatch } from './model.ts';
 import { must } from './model-restart.ts';
 import { TESTER } from './sim-broker.ts';
@@ -23,8 +23,12 @@ async function createTopic(s: Simulation): Promise<void> {
   const retained = random.chance(0.3);
   if (retained) attributes.retention = { mode: 'log', timeMs: random.pick([500, 3000]), bytes: -1 };
   s.note(`create topic ${name} ${attributes.flush}`);
-  const topic = await s.attempt(name, s.sim.topic(name, { queues: 1 + random.int(2), attributes }));
+  const topic = await s.attempt(name, create(s, { kind: 'topic', name, queues: 1 + random.int(2), attributes }));
   if (topic !== null) s.model.addTopic(topic, retained);
+}
+
+export function create(s: Simulation, spec: Omit<TopicSpec, 'namespace'>): Promise<Topic> {
+  return s.sim.broker.createTopic(TESTER, { namespace: 'default', ...spec });
 }
 
 async function createQueue(s: Simulation): Promise<void> {
@@ -38,7 +42,7 @@ async function createQueue(s: Simulation): Promise<void> {
     if (random.chance(0.2)) attributes.messageTtlMs = 200 + random.int(2000);
   }
   s.note(`create queue ${name} ${JSON.stringify(attributes)}`);
-  const topic = await s.attempt(name, s.sim.queue(name, attributes));
+  const topic = await s.attempt(name, create(s, { kind: 'queue', name, queues: 1, attributes }));
   if (topic !== null) s.model.addTopic(topic, false);
 }
 
@@ -80,6 +84,15 @@ async function deleteTopic(s: Simulation): Promise<void> {
   s.model.removeTopic(name);
 }
 
+const bindingOf = (names: { source: string; destination: string }, routingKey: string): Binding => ({
+  namespace: 'default',
+  destinationKind: 'queue',
+  arguments: '',
+  match: null,
+  routingKey,
+  ...names,
+});
+
 async function bind(s: Simulation): Promise<void> {
   const source = anyTopic(s, 'topic');
   const destination = anyTopic(s, 'queue');
@@ -90,7 +103,7 @@ async function bind(s: Simulation): Promise<void> {
   s.note(`bind ${names.source} to ${names.destination} by ${key}`);
   const done = await s.attempt(
     'binding',
-    s.sim.bind(names.source, names.destination, key).then(() => true),
+    s.sim.broker.bind(TESTER, bindingOf(names, key)).then(() => true),
   );
   if (done === null) return;
   const there = s.model.bindings.some(
