@@ -14,6 +14,7 @@ import { Mounted } from './loop-image.ts';
 
 const CUTS = process.env.COMPAT_LONG ? 200 : 5;
 const CUTS_PER_TOPIC = 10;
+const ASYNC_CUTS_MAX = 8;
 const IMAGE_MEGABYTES = 1_024;
 const LOAD_MS = [150, 1_500] as const;
 
@@ -100,14 +101,18 @@ test(`${CUTS} power cuts under mixed load`, async (t) => {
 test('with flush async the newest acknowledged messages are lost in a cut, and nothing else is', async (t) => {
   const bench = await Bench.start('power-async', { flush: 'async', settings: { 'store.flushIntervalMs': 5_000 } });
   try {
-    const { findings, knownSends } = await bench.cut(await bench.newLoad());
-    const lost = findings.filter((finding) => finding.kind === 'lost-write').length;
+    // A cut may fall right behind a sync, so one without a loss says nothing yet.
+    let lost = 0;
+    let known = 0;
+    for (let cut = 0; cut < ASYNC_CUTS_MAX && lost === 0; cut++) {
+      const { findings, knownSends } = await bench.cut(await bench.newLoad());
+      known += knownSends;
+      lost = findings.filter((finding) => finding.kind === 'lost-write').length;
+      const others = findings.filter((finding) => finding.kind !== 'lost-write');
+      assertFaultless(others, 'apart from what was lost');
+    }
     assert.ok(lost > 0, 'the loss is seen');
-    assertFaultless(
-      findings.filter((finding) => finding.kind !== 'lost-write'),
-      'apart from what was lost',
-    );
-    t.diagnostic(`${lost} of ${knownSends} lost`);
+    t.diagnostic(`${lost} of ${known} lost`);
   } finally {
     await bench.stop();
   }
