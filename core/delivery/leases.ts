@@ -387,7 +387,10 @@ export class Leases {
       else this.shard.signals.counts.deadLettered++;
     } catch (error) {
       if (!(error instanceof BrokerError) || !error.retriable) throw error;
-      ledger.requeue(leased.offset, false, this.shard.log.storeTimeMs() + DEAD_LETTER_RETRY_MS);
+      const notBeforeMs = this.shard.log.storeTimeMs() + DEAD_LETTER_RETRY_MS;
+      ledger.requeue(leased.offset, false, notBeforeMs);
+      // Else a restart would find the lease that ended here, and count it as a delivery.
+      this.note(line, SETTLE.returned, leased.offset, leased.deliveries, notBeforeMs);
       this.arm(line);
     }
   }

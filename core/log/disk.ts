@@ -54,9 +54,11 @@ export interface Disk {
   freeBytes(): number;
 }
 
-/** A directory that is still there after a power cut: its name is durable once its parent is synced. */
+/**
+ * A directory that is still there after a power cut: its name is durable once its parent is synced. One that exists may
+ * come from an attempt whose sync failed, so it is synced each time.
+ */
 export function makeDurableDirectory(disk: Disk, path: string): void {
-  if (disk.exists(path)) return;
-  disk.makeDirectory(path);
+  if (!disk.exists(path)) disk.makeDirectory(path);
   disk.syncDirectory('.');
 }

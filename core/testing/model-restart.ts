@@ -120,7 +120,8 @@ function undo(model: Model, operation: Operation, there: Reopened): void {
         queue.bodies.length = Math.min(queue.bodies.length, base);
       }
       if (operation.settles !== null) {
-        const { ledger, offset, count } = operation.settles;
+        const { ledger, offset, count, lease } = operation.settles;
+        if (lease !== undefined) ledger.leases.set(offset, lease);
         for (let n = 0; n < count; n++) ledger.settled.delete(offset + n);
       }
       if (operation.held !== null) operation.held.state = 'gone';
@@ -172,6 +173,8 @@ function afterRestart(ledger: ModelLedger, there: Reopened): void {
       actual >= count,
       `queue ${ledger.queue.number} @${offset}: ${count} deliveries were logged, ${actual} are known`,
     );
+    // The end of a lease was known and not yet written: it runs on, until a time that nobody remembers.
+    if (there.isLeased(ledger, offset) && !ledger.leases.has(offset)) ledger.unsure.add(offset);
     // A power cut may keep what the model could not know to be written.
     if (actual > 0) ledger.counts.set(offset, actual);
   }

@@ -46,7 +46,7 @@ export class ModelLedger {
   readonly notBefore = new Map<Offset, TimeMs>();
   /** Rejected; what became of it shows later. */
   readonly dying = new Set<Offset>();
-  /** Held for a topic that is gone: dropped in memory when their time comes. */
+  /** Held for a topic that is gone, and dropped in memory when their time comes; or leased until who knows when. */
   readonly unsure = new Set<Offset>();
 
   constructor(group: Group, queue: ModelQueue) {
@@ -77,7 +77,7 @@ export type Effect =
   | {
       kind: 'append';
       rows: Row[];
-      settles: { ledger: ModelLedger; offset: Offset; count: number } | null;
+      settles: { ledger: ModelLedger; offset: Offset; count: number; lease?: ModelLease | undefined } | null;
       producer: ProducerBatch | null;
       held: HeldMessage | null;
       fires: HeldMessage | null;

@@ -261,6 +261,7 @@ function leased(
   must(!ledger.leases.has(offset), `${where}, which is leased`);
   must(offset < (s.sim.broker.queue(queue.number)?.endOffset ?? 0), `${where}, which is not visible`);
   must(body === queue.bodies[offset], `${where} brings '${short(body)}'`);
+  if (ledger.unsure.delete(offset)) ledger.counts.set(offset, deliveries);
   must(deliveries === (ledger.counts.get(offset) ?? 0), `${where} says ${deliveries} deliveries`);
   must(deliveries === 0 || one.redelivered, `${where} does not say that it is redelivered`);
   must((ledger.notBefore.get(offset) ?? 0) <= s.nowMs, `${where} comes too early`);
