@@ -39,7 +39,7 @@ const ERRORS = {
 
 export type BrokerErrorCode = keyof typeof ERRORS;
 
-export const BROKER_ERROR_CODES = Object.keys(ERRORS) as readonly BrokerErrorCode[];
+const BROKER_ERROR_CODES = Object.keys(ERRORS) as readonly BrokerErrorCode[];
 
 /** A refusal by the core. The message says what was refused, why, and what to do, for the client's eyes. */
 export class BrokerError extends Error {

@@ -28,7 +28,7 @@ import { emptyUnit, type OffsetReader } from './offset-reader.ts';
 const DELIVERIES_PER_TURN = 512;
 /** A dead letter that cannot be published now (the disk is full) is tried again so much later. */
 const DEAD_LETTER_RETRY_MS = 1000;
-export const LEASE_PROTOCOL = 'lease';
+const LEASE_PROTOCOL = 'lease';
 
 export interface LeaseHooks {
   /**

@@ -76,7 +76,7 @@ export function* moveSurvivors(
   // The active segment ends here, so the next one must be there; on a full disk the victim stays as it is.
   if (!journal.ready()) return;
   // Positions are plentiful: a range that is surely large enough costs nothing, the file is as long as what it holds.
-  const capacity = align8(2 * (victim.end - victim.base) + 4096);
+  const capacity = 2 * (victim.end - victim.base) + 4096;
   let base = 0;
   shard.log.rollNow(() => {
     base = journal.reserve(capacity);

@@ -139,7 +139,7 @@ export class ColdReader {
   }
 }
 
-export function rangeOf(ranges: readonly Range[], position: Position): Range | null {
+function rangeOf(ranges: readonly Range[], position: Position): Range | null {
   let low = 0;
   let high = ranges.length - 1;
   while (low < high) {

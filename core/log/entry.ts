@@ -11,7 +11,7 @@ import { assert } from '../errors.ts';
 import type { Crc32c, Position, TimeMs } from '../types.ts';
 import { align8, readU48, writeU48 } from './bytes.ts';
 
-export const ENTRY_MAGIC = 0x31514d52;
+const ENTRY_MAGIC = 0x31514d52;
 export const ENTRY_HEAD = 40;
 export const PART_HEAD = 8;
 /** The magic as bytes, to find the next entry behind damage. */

@@ -39,7 +39,7 @@ export interface Manifest {
   tables: Record<string, TableFile>;
 }
 
-export function manifestPath(number: number): string {
+function manifestPath(number: number): string {
   return `${MANIFEST_DIRECTORY}/${String(number).padStart(10, '0')}.json`;
 }
 
@@ -55,7 +55,7 @@ export function manifestNumbers(disk: Disk): number[] {
     .sort((a, b) => b - a);
 }
 
-export function readWhole(disk: Disk, path: string): Buffer {
+function readWhole(disk: Disk, path: string): Buffer {
   const file = disk.open(path, 'read');
   try {
     const bytes = Buffer.allocUnsafe(file.size());

@@ -28,9 +28,9 @@ import {
 } from './segment.ts';
 import { type BlockCache, FileIndex, IndexDamaged, indexPath } from './segment-index.ts';
 
-export const QUARANTINE_DIRECTORY = 'quarantine';
+const QUARANTINE_DIRECTORY = 'quarantine';
 
-export interface Damage {
+interface Damage {
   from: Position;
   to: Position;
   file: string;

@@ -94,9 +94,11 @@ export function findBehind(segment: Segment, from: Position, crc: Crc32c): { pos
       continue;
     }
     const candidate = at + index;
-    const size = (candidate & 7) === 0 ? validEntryAt(segment, candidate, crc) : null;
+    // Positions are larger than what & can do.
+    const beside = candidate % 8;
+    const size = beside === 0 ? validEntryAt(segment, candidate, crc) : null;
     if (size === null) {
-      at = (candidate & ~7) + 8;
+      at = candidate - beside + 8;
       continue;
     }
     if (found.position < 0) found.position = candidate;

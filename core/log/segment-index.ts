@@ -24,7 +24,7 @@ const HEAD = 64;
 const ROW = 64;
 const DENSE = 1;
 const CHUNK_UNITS = 4096;
-export const BLOCK_UNITS = 1024;
+const BLOCK_UNITS = 1024;
 
 export function indexPath(base: Position): string {
   return `${LOG_DIRECTORY}/${String(base).padStart(16, '0')}.idx`;

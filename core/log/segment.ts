@@ -14,7 +14,7 @@ import { readU48, writeU48 } from './bytes.ts';
 import type { Disk, DiskError, DiskFile } from './disk.ts';
 
 export const SEGMENT_HEAD = 4096;
-export const SEGMENT_VERSION = 1;
+const SEGMENT_VERSION = 1;
 export const LOG_DIRECTORY = 'log';
 const MAGIC = Buffer.from('RMQSEG\0\x01', 'latin1');
 const HEAD_BYTES = 68;

@@ -21,7 +21,7 @@ import {
 } from './manifest.ts';
 
 /** Given up by a snapshot that finds the disk full, and written again when there is space: real bytes, not a promise. */
-export const BALLAST_PATH = 'log/ballast';
+const BALLAST_PATH = 'log/ballast';
 
 export class Ballast {
   private readonly disk: Disk;

@@ -24,7 +24,7 @@ interface Present {
 }
 
 const SWEEP_MS = 100;
-export const MEMBERS_PER_GROUP_MAX = 10_000;
+const MEMBERS_PER_GROUP_MAX = 10_000;
 
 export class Membership {
   private readonly clock: Clock;

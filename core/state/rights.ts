@@ -17,7 +17,7 @@ const ACTION_INDEX: Readonly<Record<Action, number>> = {
 };
 const RESOURCE_INDEX: Readonly<Record<ResourceKind, number>> = { namespace: 0, topic: 6, group: 12, cluster: 18 };
 
-export const ANY_NAMESPACE = '*';
+const ANY_NAMESPACE = '*';
 
 export function matches(
   rule: AccessRule,

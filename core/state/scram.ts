@@ -10,8 +10,8 @@ import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto';
 export const SCRAM_KIND = 'scram-sha-256';
 export const SCRAM_ITERATIONS = 15_000;
 /** RFC 7677 section 4 asks for at least 4096; the upper bound keeps one check below a few seconds. */
-export const SCRAM_ITERATIONS_MIN = 4_096;
-export const SCRAM_ITERATIONS_MAX = 1_000_000;
+const SCRAM_ITERATIONS_MIN = 4_096;
+const SCRAM_ITERATIONS_MAX = 1_000_000;
 const KEY_BYTES = 32;
 
 export interface ScramKeys {

@@ -6,7 +6,7 @@ import { BrokerError } from '../errors.ts';
 import type { StateEvent } from './events.ts';
 
 export const SETTINGS_MAX = 10_000;
-export const SETTING_NAME_BYTES_MAX = 255;
+const SETTING_NAME_BYTES_MAX = 255;
 export const SETTING_VALUE_BYTES_MAX = 64 * 1024;
 
 export class Settings {

@@ -9,7 +9,7 @@ import { SimClock } from './sim-clock.ts';
 import { SimDisk } from './sim-disk.ts';
 import { SimRandom } from './sim-random.ts';
 
-export const STORY_OPTIONS: Partial<BrokerOptions> = {
+const STORY_OPTIONS: Partial<BrokerOptions> = {
   segmentBytes: 32 * 1024,
   reserveBytes: 4 * 1024,
   ballastBytes: 4096,

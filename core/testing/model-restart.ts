@@ -180,7 +180,7 @@ function afterRestart(ledger: ModelLedger, there: Reopened): void {
   }
 }
 
-export function describe(operation: Operation): string {
+function describe(operation: Operation): string {
   const where = `turn ${operation.turn}, operation ${operation.n}: `;
   switch (operation.kind) {
     case 'append':

@@ -67,7 +67,7 @@ interface Logged {
   durable: boolean;
 }
 
-export interface Row {
+interface Row {
   queue: ModelQueue;
   base: Offset;
   count: number;

@@ -10,7 +10,7 @@
 import { areZeros, PAGE_BYTES, PagedBytes } from './paged-bytes.ts';
 import type { SimRandom } from './sim-random.ts';
 
-export const SECTOR_BYTES = 512;
+const SECTOR_BYTES = 512;
 
 type Change =
   | {

@@ -7,7 +7,7 @@ import { must, type Reopened } from './model-restart.ts';
 import { TESTER } from './sim-broker.ts';
 
 /** A look inside, for what no verb tells: which offsets are settled. */
-export function tablesOf(broker: Broker): Tables {
+function tablesOf(broker: Broker): Tables {
   return (broker as unknown as { tables: Tables }).tables;
 }
 

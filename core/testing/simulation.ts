@@ -39,7 +39,7 @@ export interface SimulationReport {
   fingerprint: number;
 }
 
-export class SimulationFailure extends Error {
+class SimulationFailure extends Error {
   override readonly name = 'SimulationFailure';
 }
 
