@@ -11,18 +11,18 @@
 
 import type { Duplex } from 'node:stream';
 import { BrokerError } from '../../core/errors.ts';
-import type { Offset, Principal, QueueNumber, TimeMs } from '../../core/types.ts';
+import type { Group, Offset, Principal, QueueNumber, TimeMs } from '../../core/types.ts';
 import type { Append, AppendTarget, CommitTarget, OffsetCommit, Verbs } from '../../core/verbs.ts';
-import { FRAME_BYTES_MAX } from '../../specs/rocketmq/constants.ts';
+import { FLAG_RESPONSE, FRAME_BYTES_MAX } from '../../specs/rocketmq/constants.ts';
 import { RESPONSE, type ResponseCode } from '../../specs/rocketmq/response-codes.ts';
 import type { ConnectionInfo } from '../adapter.ts';
 import { Framer, Int32Frames } from '../wire/framer.ts';
 import { Outbox } from '../wire/outbox.ts';
 import { Writer } from '../wire/writer.ts';
+import { type ClientAnswer, ClientCalls } from './client-calls.ts';
 import { readCommand } from './command.ts';
 import { dispatch } from './dispatch.ts';
 import { RequestError, responseCode } from './errors.ts';
-import type { MemberConnection } from './groups.ts';
 import { Header } from './header.ts';
 import { HostBytes } from './message-id.ts';
 import type { BrokerNode } from './node.ts';
@@ -46,9 +46,10 @@ const DEFERRED_BYTES_MAX = 64 * 1024 * 1024;
 const IDLE_MS = 120_000;
 const HANDSHAKE_MS = 10_000;
 
+const NOTIFY_CONSUMER_IDS_CHANGED = 40;
 const CONSUMER_GROUP = new ReplyField('consumerGroup');
 
-export class Connection implements AppendTarget, CommitTarget, MemberConnection {
+export class Connection implements AppendTarget, CommitTarget {
   readonly node: BrokerNode;
   readonly broker: Verbs;
   readonly info: ConnectionInfo;
@@ -60,8 +61,10 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
   readonly sends = new PendingSends();
   /** Groups that this connection is a member of, by client id and group number: for leaving when it closes. */
   readonly memberships = new Map<string, { readonly clientId: string; readonly group: number }>();
+  /** Producer groups that this connection named, for the same reason. */
+  readonly producing = new Map<string, { readonly group: string; readonly clientId: string }>();
+  /** Address and port of the client. */
   readonly remoteText: string;
-  clientVersion = 0;
   readonly offsets: OffsetCommit[] = [{ queue: 0, offset: 0, metadata: '', epoch: -1 }];
 
   readonly #stream: Duplex;
@@ -71,6 +74,7 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
   readonly #reply: Reply;
   readonly #idlePulls: PullRequest[] = [];
   readonly #parked = new Set<PullRequest>();
+  readonly #calls: ClientCalls;
   readonly #onClosed: (connection: Connection) => void;
   #later = 0;
   #deferredBytes = 0;
@@ -90,6 +94,7 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
     this.storeHost = node.storeHost(info);
     this.#stream = stream;
     this.#onClosed = onClosed;
+    this.#calls = new ClientCalls(node.context.clock);
     const frameBytesMax = node.context.limits['frameBytesMax'] ?? FRAME_BYTES_MAX;
     this.#framer = new Framer(new Int32Frames(frameBytesMax), (buffer, start, end) => this.receive(buffer, start, end));
     this.#outbox = new Outbox(stream, { onDrain: () => stream.resume() });
@@ -111,8 +116,10 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
     try {
       readCommand(buffer, start, end, header);
       isRead = true;
-      // A client answers requests of ours too; we send none that needs it.
-      if ((header.flag & 1) !== 0) return;
+      if ((header.flag & FLAG_RESPONSE) !== 0) {
+        this.#answered(header, buffer);
+        return;
+      }
       if (this.node.draining) throw new RequestError(RESPONSE.SERVICE_NOT_AVAILABLE, 'the broker is shutting down');
       dispatch(this, header, buffer);
     } catch (error) {
@@ -226,12 +233,45 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
   }
 
   notifyMembersChanged(group: string): void {
-    if (this.#isClosed) return;
-    this.#reply.beginRequest(this.#nextOpaque++, 40);
-    this.#reply.text(CONSUMER_GROUP, group);
+    this.tell(NOTIFY_CONSUMER_IDS_CHANGED, (reply) => reply.text(CONSUMER_GROUP, group));
+  }
+
+  /** Sends the client a oneway request. */
+  tell(code: number, fields: (reply: Reply) => void, body: Buffer | null = null): void {
+    if (!this.#isClosed) this.#request(code, true, fields, body);
+  }
+
+  /** Asks the client; rejects with CONSUME_MSG_TIMEOUT or CONSUMER_NOT_ONLINE. */
+  ask(code: number, fields: (reply: Reply) => void, body: Buffer | null = null): Promise<ClientAnswer> {
+    if (this.#isClosed) {
+      return Promise.reject(new RequestError(RESPONSE.CONSUMER_NOT_ONLINE, 'the client has gone'));
+    }
+    const answer = this.#calls.expect(this.#nextOpaque, this.remoteText);
+    this.#request(code, false, fields, body);
+    return answer;
+  }
+
+  #request(code: number, oneway: boolean, fields: (reply: Reply) => void, body: Buffer | null): void {
+    this.#reply.beginRequest(this.#nextOpaque, code, oneway);
+    this.#nextOpaque = (this.#nextOpaque + 1) & 0x7fff_ffff;
+    fields(this.#reply);
     this.#reply.endHeader();
+    if (body !== null) this.#reply.writer.bytes(body);
     this.#reply.finish();
     this.#outbox.pushFrame(this.#reply.writer);
+  }
+
+  #answered(header: Header, buffer: Buffer): void {
+    this.#calls.answered(header.opaque, {
+      code: header.code,
+      remark: header.remark,
+      body: Buffer.from(buffer.subarray(header.bodyStart, header.bodyEnd)),
+    });
+  }
+
+  /** Pulls of a group on a queue that wait answer at once that their place has been moved. */
+  resetPulls(group: Group, queue: QueueNumber): void {
+    for (const pull of this.#parked) pull.reset(group, queue);
   }
 
   /** Nothing is under way that the client still waits for. */
@@ -256,6 +296,7 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
   #data(chunk: Buffer): void {
     this.#lastSeenMs = this.node.context.clock.nowMs();
     this.node.counts.bytesIn += chunk.length;
+    this.node.rates.seen(this.#lastSeenMs);
     try {
       this.#framer.push(chunk);
     } catch (error) {
@@ -289,11 +330,13 @@ export class Connection implements AppendTarget, CommitTarget, MemberConnection 
     this.#framer.stop();
     this.node.context.clock.clearTimer(this.#timer);
     for (const pull of this.#parked) pull.abandon();
+    this.#calls.abandon();
     this.#leaveGroups();
     this.#onClosed(this);
   }
 
   #leaveGroups(): void {
+    for (const { group, clientId } of this.producing.values()) this.node.producers.leave(group, clientId, this);
     try {
       for (const { clientId, group } of this.memberships.values()) {
         const found = this.broker.groupById(group);

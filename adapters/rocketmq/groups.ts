@@ -5,10 +5,13 @@
 // - a view exists while the group has a member of ours, and no longer;
 // - a member belongs to the connection that heartbeat last under its id: an older connection that closes does not take
 //   the member with it;
-// - of a topic's subscriptions the newest version holds for the whole group, as in the protocol's broker.
+// - of a topic's subscriptions the newest version among the members holds for the whole group, as in the protocol's
+//   broker; members that do not agree are reported, once per change.
 
 import type { Group, Principal } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
+import type { Logger } from '../adapter.ts';
+import type { Connection } from './connection.ts';
 
 export const PROTOCOL = 'rocketmq';
 /** A member that has not heartbeat for so long is gone; clients do it every 30 s. */
@@ -23,30 +26,32 @@ export interface Subscription {
   readonly hashes: ReadonlySet<number> | null;
 }
 
-/** What the registry needs of a connection. */
-export interface MemberConnection {
-  /** Address and port of the client. */
-  readonly remoteText: string;
-  /** The client's version as its heartbeat said. */
-  readonly clientVersion: number;
-  notifyMembersChanged(group: string): void;
-}
-
 export interface Membership {
   readonly clientId: string;
   /** The group's name as its clients spell it. */
   readonly wireGroup: string;
   readonly host: string;
+  readonly isBroadcast: boolean;
   readonly subscriptions: readonly Subscription[];
   /** The member's own description, word for word. */
   readonly data: Buffer;
 }
 
+/** One member as its connection made it. */
+export interface Present {
+  readonly connection: Connection;
+  readonly membership: Membership;
+  readonly language: string;
+  readonly version: number;
+}
+
 class GroupView {
   readonly group: Group;
   wireName: string;
-  readonly connections = new Map<string, MemberConnection>();
-  readonly subscriptions = new Map<string, Subscription>();
+  readonly members = new Map<string, Present>();
+  /** By topic; null until it is asked for after a change. */
+  subscriptions: Map<string, Subscription> | null = null;
+  isBroadcast = false;
 
   constructor(group: Group, wireName: string) {
     this.group = group;
@@ -56,45 +61,56 @@ class GroupView {
 
 export class Groups {
   readonly #broker: Verbs;
+  readonly #log: Logger;
   readonly #views = new Map<number, GroupView>();
+  readonly #counts: { inconsistentSubscriptions: number };
 
-  constructor(broker: Verbs) {
+  constructor(broker: Verbs, log: Logger, counts: { inconsistentSubscriptions: number }) {
     this.#broker = broker;
+    this.#log = log;
+    this.#counts = counts;
     broker.onMembership(PROTOCOL, { membersChanged: (group) => this.#notify(group) });
   }
 
   /** Joins, or says again that it is there. Throws group-in-use while another protocol has the group. */
-  join(principal: Principal, group: Group, member: Membership, connection: MemberConnection): void {
+  join(principal: Principal, group: Group, present: Present): void {
+    const { membership } = present;
+    const { clientId } = membership;
     let view = this.#views.get(group.id);
-    const isKnown = view?.connections.get(member.clientId) === connection;
-    const isSame = isKnown && this.#sameData(group, member);
-    if (!isSame || !this.#broker.touchMember(group, member.clientId)) {
+    const before = view?.members.get(clientId);
+    const isSame = before?.connection === present.connection && before.membership.data.equals(membership.data);
+    if (!isSame || !this.#broker.touchMember(group, clientId)) {
       this.#broker.putMember(principal, PROTOCOL, group, {
-        id: member.clientId,
-        clientId: member.clientId,
-        host: member.host,
-        topics: member.subscriptions.map((subscription) => subscription.topic),
-        data: member.data,
+        id: clientId,
+        clientId,
+        host: membership.host,
+        topics: membership.subscriptions.map((subscription) => subscription.topic),
+        data: membership.data,
         timeoutMs: MEMBER_TIMEOUT_MS,
       });
     }
-    if (view === undefined) this.#views.set(group.id, (view = new GroupView(group, member.wireGroup)));
-    view.wireName = member.wireGroup;
-    view.connections.set(member.clientId, connection);
-    for (const subscription of member.subscriptions) {
-      const before = view.subscriptions.get(subscription.topic);
-      if (before === undefined || before.version <= subscription.version) {
-        view.subscriptions.set(subscription.topic, subscription);
-      }
-    }
+    if (view === undefined) this.#views.set(group.id, (view = new GroupView(group, membership.wireGroup)));
+    if (isSame) return;
+    view.wireName = membership.wireGroup;
+    view.isBroadcast = membership.isBroadcast;
+    view.members.set(clientId, present);
+    view.subscriptions = null;
+    if (before === undefined || !before.membership.data.equals(membership.data)) this.#compare(view, membership);
+  }
+
+  /** The member heartbeats without saying again what it subscribes to. False when it is not known here. */
+  touch(group: Group, clientId: string, connection: Connection): boolean {
+    const present = this.#views.get(group.id)?.members.get(clientId);
+    return present?.connection === connection && this.#broker.touchMember(group, clientId);
   }
 
   /** Leaves, if the member is still this connection's. */
-  leave(group: Group, clientId: string, connection: MemberConnection): void {
+  leave(group: Group, clientId: string, connection: Connection): void {
     const view = this.#views.get(group.id);
-    if (view === undefined || view.connections.get(clientId) !== connection) return;
-    view.connections.delete(clientId);
-    if (view.connections.size === 0) this.#views.delete(group.id);
+    if (view === undefined || view.members.get(clientId)?.connection !== connection) return;
+    view.members.delete(clientId);
+    view.subscriptions = null;
+    if (view.members.size === 0) this.#views.delete(group.id);
     this.#broker.removeMember(group, clientId);
   }
 
@@ -103,12 +119,56 @@ export class Groups {
     return this.#views.has(group.id);
   }
 
-  connectionOf(group: Group, clientId: string): MemberConnection | null {
-    return this.#views.get(group.id)?.connections.get(clientId) ?? null;
+  isBroadcast(group: Group): boolean {
+    return this.#views.get(group.id)?.isBroadcast === true;
+  }
+
+  members(group: Group): Present[] {
+    return [...(this.#views.get(group.id)?.members.values() ?? [])];
+  }
+
+  member(group: Group, clientId: string): Present | null {
+    return this.#views.get(group.id)?.members.get(clientId) ?? null;
   }
 
   subscription(group: Group, topic: string): Subscription | null {
-    return this.#views.get(group.id)?.subscriptions.get(topic) ?? null;
+    return this.subscriptions(group).get(topic) ?? null;
+  }
+
+  /** What the group subscribes to now, by topic. */
+  subscriptions(group: Group): ReadonlyMap<string, Subscription> {
+    const view = this.#views.get(group.id);
+    if (view === undefined) return new Map();
+    if (view.subscriptions === null) {
+      view.subscriptions = new Map();
+      for (const { membership } of view.members.values()) {
+        for (const subscription of membership.subscriptions) {
+          const before = view.subscriptions.get(subscription.topic);
+          if (before === undefined || before.version <= subscription.version) {
+            view.subscriptions.set(subscription.topic, subscription);
+          }
+        }
+      }
+    }
+    return view.subscriptions;
+  }
+
+  /**
+   * Members of one group share its queues, so what one of them does not subscribe to, or filters differently, is lost
+   * for the group: the error in use that is hardest to find. Nothing is refused, since the protocol's brokers do not.
+   */
+  #compare(view: GroupView, joined: Membership): void {
+    for (const { membership: other } of view.members.values()) {
+      if (other.clientId === joined.clientId) continue;
+      const difference = differenceOf(joined, other);
+      if (difference === null) continue;
+      this.#counts.inconsistentSubscriptions++;
+      this.#log.warn(
+        { group: view.wireName, clientId: joined.clientId, otherClientId: other.clientId, difference },
+        'members of a RocketMQ group have different subscriptions: messages will be missed',
+      );
+      return;
+    }
   }
 
   #notify(group: Group): void {
@@ -116,13 +176,29 @@ export class Groups {
     if (view === undefined) return;
     // Members that expired in the core are forgotten here as well.
     const alive = new Set(this.#broker.members(group).map((member) => member.id));
-    for (const clientId of view.connections.keys()) if (!alive.has(clientId)) view.connections.delete(clientId);
-    if (view.connections.size === 0) this.#views.delete(group.id);
-    for (const connection of new Set(view.connections.values())) connection.notifyMembersChanged(view.wireName);
+    for (const clientId of view.members.keys()) {
+      if (alive.has(clientId)) continue;
+      view.members.delete(clientId);
+      view.subscriptions = null;
+    }
+    if (view.members.size === 0) this.#views.delete(group.id);
+    const connections = new Set([...view.members.values()].map(({ connection }) => connection));
+    for (const connection of connections) connection.notifyMembersChanged(view.wireName);
   }
+}
 
-  #sameData(group: Group, member: Membership): boolean {
-    const known = this.#broker.members(group).find((other) => other.id === member.clientId);
-    return known?.data?.equals(member.data) === true;
+/** In what two members of a group differ, as text for the log; null when they agree. */
+function differenceOf(one: Membership, other: Membership): string | null {
+  if (one.isBroadcast !== other.isBroadcast) return 'one broadcasts, one does not';
+  const others = new Map(other.subscriptions.map((subscription) => [subscription.topic, subscription]));
+  for (const { topic, expression, expressionType } of one.subscriptions) {
+    const same = others.get(topic);
+    if (same === undefined) return `${one.clientId} subscribes to ${topic}, ${other.clientId} does not`;
+    if (same.expression !== expression || same.expressionType !== expressionType) {
+      return `${topic} by "${expression}" in ${one.clientId}, by "${same.expression}" in ${other.clientId}`;
+    }
+    others.delete(topic);
   }
+  for (const topic of others.keys()) return `${other.clientId} subscribes to ${topic}, ${one.clientId} does not`;
+  return null;
 }

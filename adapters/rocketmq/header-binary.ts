@@ -26,7 +26,7 @@ function read(reader: Reader, header: Header): void {
   header.begin(reader.buffer);
   const code = reader.int16();
   header.code = CODE_ALIASES_INT16.get(code) ?? code;
-  reader.skip(1);
+  header.languageCode = reader.uint8();
   header.version = reader.int16();
   header.opaque = reader.int32();
   header.flag = reader.int32();

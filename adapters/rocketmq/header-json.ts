@@ -10,6 +10,7 @@
 
 import { fieldAt } from './fields.ts';
 import { type Header, HeaderError } from './header.ts';
+import { unescapeInto } from './json-escape.ts';
 
 /** Depth to which unknown values are skipped. */
 const DEPTH_MAX = 32;
@@ -56,17 +57,32 @@ function command(header: Header): void {
     const name = bytes[from]!;
     const length = to - from;
     expect(COLON);
-    // Known names differ in first letter and length: code, flag, opaque, version, extFields.
+    // Known names differ in first letter and length: code, flag, opaque, version, extFields, language.
     if (name === 0x63 && length === 4) header.code = integer();
     else if (name === 0x66 && length === 4) header.flag = integer();
     else if (name === 0x6f && length === 6) header.opaque = integer();
     else if (name === 0x76 && length === 7) header.version = integer();
     else if (name === 0x65 && length === 9) extFields(header);
+    else if (name === 0x6c && length === 8 && peek() === QUOTE) {
+      string();
+      header.languageStart = from;
+      header.languageEnd = to;
+    } else if (name === 0x72 && length === 6 && peek() === QUOTE) remark(header);
     else skip(0);
     const next = token();
     if (next === CLOSE) return;
     if (next !== COMMA) throw broken();
   }
+}
+
+function remark(header: Header): void {
+  string();
+  header.remark = escapes === 0 ? bytes.toString('utf8', from, to) : unescaped(from, to);
+}
+
+function unescaped(start: number, end: number): string {
+  const target = Buffer.allocUnsafe(end - start);
+  return target.toString('utf8', 0, unescapeInto(bytes, start, end, target, 0));
 }
 
 function extFields(header: Header): void {
@@ -262,12 +278,17 @@ function readParsed(buffer: Buffer, start: number, end: number, header: Header):
       ranges.push(length, (length += part.length));
     }
   }
+  const language = Buffer.from(typeof parsed['language'] === 'string' ? parsed['language'] : '');
+  parts.push(language);
   const values = Buffer.concat(parts);
   header.begin(values);
+  header.languageStart = length;
+  header.languageEnd = length + language.length;
   header.code = whole(parsed['code']);
   header.flag = whole(parsed['flag']);
   header.opaque = whole(parsed['opaque']);
   header.version = whole(parsed['version']);
+  if (typeof parsed['remark'] === 'string') header.remark = parsed['remark'];
   for (let i = 0; i < ranges.length; i += 4) {
     const field = fieldAt(values, ranges[i]!, ranges[i + 1]!);
     header.add(field, ranges[i]!, ranges[i + 1]!, ranges[i + 2]!, ranges[i + 3]!, 0);

@@ -5,7 +5,7 @@
 // - a field's value is a range of `values`, which is the frame itself or, on the slow path, a scratch buffer;
 // - accessors either give a value of the declared type or throw HeaderError, whose text names the field.
 
-import { FLAG_ONEWAY } from '../../specs/rocketmq/constants.ts';
+import { FLAG_ONEWAY, LANGUAGES } from '../../specs/rocketmq/constants.ts';
 import { byteText } from './byte-text.ts';
 import { FIELD_COUNT, type FieldNumber, fieldName } from './fields.ts';
 import { unescapedBytes, unescapeInto } from './json-escape.ts';
@@ -25,6 +25,12 @@ export class Header {
   opaque = 0;
   flag = 0;
   version = 0;
+  /** Where the name of the client's language lies (JSON), or its number (binary); see `language`. */
+  languageStart = 0;
+  languageEnd = 0;
+  languageCode = -1;
+  /** A response's remark; JSON only, which is what our requests are answered in. */
+  remark = '';
   /** SERIALIZE_JSON or SERIALIZE_BINARY; the reply uses the same. */
   serialize = 0;
   /** Where the command and its body lie in the frame. */
@@ -53,6 +59,10 @@ export class Header {
     this.opaque = 0;
     this.flag = 0;
     this.version = 0;
+    this.languageStart = 0;
+    this.languageEnd = 0;
+    this.languageCode = -1;
+    this.remark = '';
     this.count = 0;
     this.values = values;
     this.#stamp++;
@@ -74,6 +84,13 @@ export class Header {
     }
   }
 
+  /** The name of the client's language, `OTHER` when it says none that is known. */
+  get language(): string {
+    if (this.languageCode >= 0) return LANGUAGES[this.languageCode] ?? 'OTHER';
+    const name = byteText(this.values, this.languageStart, this.languageEnd);
+    return LANGUAGES.includes(name) ? name : 'OTHER';
+  }
+
   /** The sender wants no reply. */
   get oneway(): boolean {
     return (this.flag & FLAG_ONEWAY) !== 0;
@@ -86,7 +103,11 @@ export class Header {
   /** The value as a string; `absent` when the field is not there. Repeated values come from a cache. */
   string(field: FieldNumber, absent = ''): string {
     const at = this.#slot(field);
-    if (at < 0) return absent;
+    return at < 0 ? absent : this.textAt(at);
+  }
+
+  /** The value of the field at that place, known or not. */
+  textAt(at: number): string {
     const start = this.starts[at]!;
     const end = this.ends[at]!;
     if (this.escaped[at] === 0) return byteText(this.values, start, end);

@@ -7,7 +7,7 @@ import { GROUP_CHARS_MAX } from '../../specs/rocketmq/constants.ts';
 import { RESPONSE } from '../../specs/rocketmq/response-codes.ts';
 import type { Connection } from './connection.ts';
 import { RequestError } from './errors.ts';
-import { isWireName, unspell } from './names.ts';
+import { isWireName, spellWithin, unspell } from './names.ts';
 
 /** The topic of that name; TOPIC_NOT_EXIST when there is none. */
 export function existingTopic(connection: Connection, wireTopic: string): Topic {
@@ -17,12 +17,12 @@ export function existingTopic(connection: Connection, wireTopic: string): Topic 
 }
 
 /** The shard-wide number of a topic's queue; INVALID_PARAMETER when it has no such queue. */
-export function queueOf(topic: Topic, queueId: number): QueueNumber {
-  const queue = topic.queues[queueId];
+export function queueOf(topic: Topic, queueId: number, queues = topic.queues.length): QueueNumber {
+  const queue = queueId < queues ? topic.queues[queueId] : undefined;
   if (queue === undefined) {
     throw new RequestError(
       RESPONSE.INVALID_PARAMETER,
-      `queueId[${queueId}] is illegal, topic:[${topic.name}] has ${topic.queues.length} queues`,
+      `queueId[${queueId}] is illegal, topic:[${topic.name}] has ${queues} queues`,
     );
   }
   return queue;
@@ -38,13 +38,48 @@ export function queueState(connection: Connection, topic: Topic, queueId: number
 export function consumerGroup(connection: Connection, wireGroup: string): Group {
   const name = groupName(wireGroup);
   const { broker, node, principal } = connection;
-  return broker.group(node.namespace, name) ?? broker.ensureGroup(principal, node.namespace, name);
+  const group = broker.group(node.namespace, name);
+  if (group !== null) return group;
+  if (!node.settings.autoCreateGroups) throw noGroup(wireGroup);
+  return broker.ensureGroup(principal, node.namespace, name);
+}
+
+/** The group of that name; SUBSCRIPTION_GROUP_NOT_EXIST when there is none. */
+export function existingGroup(connection: Connection, wireGroup: string): Group {
+  const group = connection.broker.group(connection.node.namespace, groupName(wireGroup));
+  if (group === null) throw noGroup(wireGroup);
+  return group;
+}
+
+function noGroup(wireGroup: string): RequestError {
+  return new RequestError(RESPONSE.SUBSCRIPTION_GROUP_NOT_EXIST, `subscription group [${wireGroup}] does not exist`);
+}
+
+/** The wire's name of a group. */
+export function wireGroupOf(group: Group): string {
+  return spellWithin(group.name, GROUP_CHARS_MAX);
+}
+
+/** Topics on which a group has a place, in order of their creation. */
+export function topicsOf(connection: Connection, group: Group): Topic[] {
+  const topics = new Set<Topic>();
+  for (const queue of connection.broker.committedQueues(group)) {
+    const topic = connection.broker.queue(queue)?.topic;
+    if (topic !== undefined) topics.add(topic);
+  }
+  return [...topics].sort((a, b) => a.id - b.id);
+}
+
+/** When the message at an offset was stored; null when it is not there. */
+export async function storeTimeAt(connection: Connection, queue: QueueNumber, offset: Offset): Promise<number | null> {
+  const found = offset < 0 ? null : await readMessage(connection.broker, connection.principal, queue, offset);
+  return found?.unit.storeTimeMs ?? null;
 }
 
 /** The core's name of a group; SYSTEM_ERROR when a group cannot be called that. */
 export function groupName(wireGroup: string): string {
   const name = isWireName(wireGroup, GROUP_CHARS_MAX) ? unspell(wireGroup) : null;
-  if (name === null || name === '') {
+  if (name === null) {
     throw new RequestError(RESPONSE.SYSTEM_ERROR, `no group may be called "${wireGroup.slice(0, 255)}"`);
   }
   return name;

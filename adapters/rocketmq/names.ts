@@ -12,12 +12,15 @@ import type { TopicKind } from '../../core/types.ts';
 import { DLQ_PREFIX, GROUP_CHARS_MAX, RETRY_PREFIX, TOPIC_CHARS_MAX } from '../../specs/rocketmq/constants.ts';
 
 const PERCENT = 0x25;
+const LEGAL_PATTERN = /^[%|a-zA-Z0-9_-]+$/;
 const HASH_MARK = '%H';
 const HASH_CHARS = 16;
 
 /** The RocketMQ spelling of a topic, without a limit on its length. */
 export function spell(name: string): string {
   if (/^[a-zA-Z0-9_|-]*$/.test(name)) return name;
+  // A name that reads as itself needs no escape, whatever its percent signs look like.
+  if (LEGAL_PATTERN.test(name) && unspell(name) === name) return name;
   const bytes = Buffer.from(name);
   let spelled = '';
   for (let i = 0; i < bytes.length; i++) {
@@ -28,8 +31,11 @@ export function spell(name: string): string {
   return spelled;
 }
 
-/** The canonical name behind a spelling; null when its escapes are not UTF-8. */
-export function unspell(spelling: string): string | null {
+/**
+ * The canonical name behind a spelling. One whose escapes are not UTF-8 has none and stands for itself: a namespace
+ * before a name like `ABC` makes `ns%ABC`.
+ */
+export function unspell(spelling: string): string {
   if (!spelling.includes('%')) return spelling;
   const source = Buffer.from(spelling);
   const target = Buffer.alloc(source.length);
@@ -41,7 +47,7 @@ export function unspell(spelling: string): string | null {
     } else target[to++] = source[i]!;
   }
   const name = target.toString('utf8', 0, to);
-  return Buffer.byteLength(name) === to && Buffer.from(name).equals(target.subarray(0, to)) ? name : null;
+  return Buffer.byteLength(name) === to && Buffer.from(name).equals(target.subarray(0, to)) ? name : spelling;
 }
 
 /** A spelling within RocketMQ's limit. A cut one cannot be undone; `isCut` says so and the owner of the names searches. */
@@ -67,7 +73,7 @@ export function coreName(topic: string): CoreName | null {
   const kind = topic.startsWith(RETRY_PREFIX) ? 'retry' : topic.startsWith(DLQ_PREFIX) ? 'dead-letter' : 'topic';
   const prefix = kind === 'retry' ? RETRY_PREFIX.length : kind === 'dead-letter' ? DLQ_PREFIX.length : 0;
   const name = unspell(topic.slice(prefix));
-  return name === null || name === '' ? null : { kind, name };
+  return name === '' ? null : { kind, name };
 }
 
 /** The wire's name of a topic of the core. */
@@ -77,7 +83,7 @@ export function wireTopic(kind: TopicKind, name: string): string {
   return spellWithin(name, TOPIC_CHARS_MAX);
 }
 
-const NAME_PATTERN = /^[%|a-zA-Z0-9_-]+$/;
+const NAME_PATTERN = LEGAL_PATTERN;
 
 /** True when a client may use this text as the name of a topic or group. */
 export function isWireName(name: string, charsMax: number): boolean {

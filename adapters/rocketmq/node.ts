@@ -6,7 +6,7 @@
 // - the scratch builders are used within one synchronous stretch of code: append copies before it returns.
 
 import { BrokerError } from '../../core/errors.ts';
-import type { Principal, Retention, Topic, TopicKind } from '../../core/types.ts';
+import type { Group, Principal, QueueNumber, Retention, TimeMs, Topic, TopicKind } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import {
   DLQ_PREFIX,
@@ -14,13 +14,21 @@ import {
   TEMPLATE_QUEUES,
   TEMPLATE_TOPIC,
   TOPIC_CHARS_MAX,
+  TRACE_TOPIC,
 } from '../../specs/rocketmq/constants.ts';
 import type { AdapterContext, Address, ConnectionInfo } from '../adapter.ts';
+import { BrokerSettings } from './broker-settings.ts';
+import type { Connection } from './connection.ts';
 import { Groups } from './groups.ts';
+import { Heartbeats } from './heartbeats.ts';
+import type { JsonObject } from './json-body.ts';
 import { addressBytes, HostBytes } from './message-id.ts';
 import { type CoreName, coreName, isCut, wireTopic } from './names.ts';
+import { Producers } from './producers.ts';
+import { Rates } from './rates.ts';
 import { PayloadBuilder } from './record.ts';
 import { SendProperties } from './send-properties.ts';
+import { Statistics } from './statistics.ts';
 
 /** The namespace of protocols that know none. */
 const NAMESPACE = 'default';
@@ -34,8 +42,16 @@ export class BrokerNode {
   readonly namespace: string;
   readonly brokerName: string;
   readonly clusterName: string;
-  readonly autoCreateTopics: boolean;
+  readonly settings: BrokerSettings;
   readonly groups: Groups;
+  readonly producers = new Producers();
+  readonly heartbeats = new Heartbeats();
+  readonly rates: Rates;
+  readonly statistics = new Statistics();
+  /** All that are open. */
+  readonly connections = new Set<Connection>();
+  /** When this node began to serve. */
+  readonly bootMs: TimeMs;
   /** For sends, and for messages of other formats that are being read. */
   readonly outgoing = new PayloadBuilder();
   readonly incoming = new PayloadBuilder();
@@ -49,6 +65,10 @@ export class BrokerNode {
     messagesOut: 0,
     conversions: 0,
     headersDropped: 0,
+    pulls: 0,
+    pullsEmpty: 0,
+    duplicatesSuppressed: 0,
+    inconsistentSubscriptions: 0,
   };
   draining = false;
   readonly #names = new Map<string, CoreName | null>();
@@ -61,8 +81,10 @@ export class BrokerNode {
     this.namespace = String(context.settings['namespace'] ?? NAMESPACE);
     this.brokerName = String(context.settings['brokerName'] ?? 'rosettamq');
     this.clusterName = String(context.settings['clusterName'] ?? 'DefaultCluster');
-    this.autoCreateTopics = context.settings['autoCreateTopics'] !== false;
-    this.groups = new Groups(this.broker);
+    this.settings = new BrokerSettings(this.broker, context.settings);
+    this.groups = new Groups(this.broker, context.log, this.counts);
+    this.bootMs = context.clock.nowMs();
+    this.rates = new Rates(this.counts, this.bootMs);
   }
 
   /** The topic that a client means by this name, null when there is none. */
@@ -99,16 +121,32 @@ export class BrokerNode {
   }
 
   /** Creates a topic unless it is there; concurrent calls share one creation. */
-  ensureTopic(principal: Principal, kind: TopicKind, name: string, queues: number): Promise<Topic> {
+  ensureTopic(
+    principal: Principal,
+    kind: TopicKind,
+    name: string,
+    queues: number,
+    extra: Readonly<Record<string, string>> = {},
+  ): Promise<Topic> {
     const found = this.broker.topicOfKind(this.namespace, kind, name);
     if (found !== null) return Promise.resolve(found);
     const key = `${kind}/${name}`;
     let creation = this.#creations.get(key);
     if (creation === undefined) {
-      creation = this.#create(principal, kind, name, queues).finally(() => this.#creations.delete(key));
+      creation = this.#create(principal, kind, name, queues, extra).finally(() => this.#creations.delete(key));
       this.#creations.set(key, creation);
     }
     return creation;
+  }
+
+  /** Pulls of the group on that queue that wait are told that their place was moved. */
+  resetPulls(group: Group, queue: QueueNumber): void {
+    for (const connection of this.connections) connection.resetPulls(group, queue);
+  }
+
+  /** Version of tables that tools compare: the core keeps none, so it is new with every start. */
+  dataVersion(): JsonObject {
+    return { counter: 1, stateVersion: 0, timestamp: this.bootMs };
   }
 
   /** What to tell a client about where the broker is. */
@@ -122,9 +160,21 @@ export class BrokerNode {
     return new HostBytes(addressBytes(host) === null ? info.local.host : host, port);
   }
 
-  async #create(principal: Principal, kind: TopicKind, name: string, queues: number): Promise<Topic> {
+  async #create(
+    principal: Principal,
+    kind: TopicKind,
+    name: string,
+    queues: number,
+    extra: Readonly<Record<string, string>>,
+  ): Promise<Topic> {
     try {
-      const spec = { namespace: this.namespace, kind, name, queues, attributes: { retention: RETENTION } };
+      const spec = {
+        namespace: this.namespace,
+        kind,
+        name,
+        queues,
+        attributes: { retention: RETENTION, extra: { ...extra } },
+      };
       return await this.broker.createTopic(principal, spec);
     } catch (error) {
       // Another protocol may have been faster.
@@ -149,21 +199,28 @@ export function autoCreatedQueues(asked: number): number {
   return Math.max(1, Math.min(asked, TEMPLATE_QUEUES));
 }
 
-const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
+/** Topics of the protocol's own that a client may not send to. */
+const CLOSED_TOPICS: ReadonlySet<string> = new Set([
   TEMPLATE_TOPIC,
   'SCHEDULE_TOPIC_XXXX',
   'RMQ_SYS_TRANS_HALF_TOPIC',
   'RMQ_SYS_TRANS_OP_HALF_TOPIC',
-  'RMQ_SYS_TRACE_TOPIC',
   'TRANS_CHECK_MAX_TIME_TOPIC',
   'SELF_TEST_TOPIC',
   'OFFSET_MOVED_EVENT',
-  'BenchmarkTest',
 ]);
+const OPEN_TOPICS: readonly string[] = [TRACE_TOPIC, 'BenchmarkTest'];
 
-/** Names that belong to the broker of the protocol; nobody may create or send to them. */
+/** Names that belong to the broker of the protocol: nobody may make or delete them. */
+export const SYSTEM_TOPICS: readonly string[] = [...CLOSED_TOPICS, ...OPEN_TOPICS];
+
 export function isSystemTopic(wireName: string): boolean {
-  return SYSTEM_TOPICS.has(wireName) || wireName.startsWith('rmq_sys_');
+  return CLOSED_TOPICS.has(wireName) || OPEN_TOPICS.includes(wireName) || wireName.startsWith('rmq_sys_');
+}
+
+/** Those of them that nobody may send to either. Traces and benchmarks are sent by clients. */
+export function isClosedTopic(wireName: string): boolean {
+  return CLOSED_TOPICS.has(wireName) || wireName.startsWith('rmq_sys_');
 }
 
 /** True for a name that a topic of clients may have. */

@@ -5,12 +5,13 @@
 
 import type { Offset, QueueNumber, Topic } from '../../core/types.ts';
 import type { Append } from '../../core/verbs.ts';
+import { REGION } from '../../specs/rocketmq/constants.ts';
 import { RESPONSE } from '../../specs/rocketmq/response-codes.ts';
 import { FORMAT } from '../adapter.ts';
 import type { Connection, Ticket } from './connection.ts';
 import { RequestError } from './errors.ts';
 import { putOffsetMsgId } from './message-id.ts';
-import { hexadecimal, ReplyField } from './reply.ts';
+import { hexadecimal, ReplyConstant, ReplyField } from './reply.ts';
 
 /** Sends under way per connection; further ones are told to slow down. */
 const SENDS_MAX = 65_536;
@@ -18,6 +19,8 @@ const SENDS_MAX = 65_536;
 const MSG_ID = new ReplyField('msgId');
 const QUEUE_ID = new ReplyField('queueId');
 const QUEUE_OFFSET = new ReplyField('queueOffset');
+const MSG_REGION = new ReplyConstant('MSG_REGION', REGION);
+const TRACE_ON = new ReplyConstant('TRACE_ON', 'true');
 
 /** What the reply to a slot says. */
 const KIND = { send: 0, sendBack: 1 } as const;
@@ -94,6 +97,8 @@ export class PendingSends {
     }
     reply.number(QUEUE_ID, queueId);
     reply.number(QUEUE_OFFSET, baseOffset);
+    reply.constant(MSG_REGION);
+    reply.constant(TRACE_ON);
     reply.endHeader();
     connection.finish(ticket);
   }

@@ -8,19 +8,20 @@
 // - a reader of this protocol stops at the last stable offset;
 // - whatever was looked at and not delivered is passed by nextBeginOffset, so no pull meets it again.
 
-import type { Offset, QueueNumber, ReadBatch, ReadLimits, TimeMs, Waiter } from '../../core/types.ts';
+import type { Group, Offset, QueueNumber, ReadBatch, ReadLimits, TimeMs, Waiter } from '../../core/types.ts';
 import type { QueueState } from '../../core/verbs.ts';
 import { RESPONSE, type ResponseCode } from '../../specs/rocketmq/response-codes.ts';
 import type { Connection, Ticket } from './connection.ts';
 import { RequestError } from './errors.ts';
+import { pendingReset } from './offset-reset.ts';
 import { pullBody } from './pull-body.ts';
 import { type Reply, ReplyField } from './reply.ts';
 import type { Delivery } from './stored-message.ts';
 
-const SUGGEST = new ReplyField('suggestWhichBrokerId');
-const NEXT_BEGIN = new ReplyField('nextBeginOffset');
-const MIN_OFFSET = new ReplyField('minOffset');
-const MAX_OFFSET = new ReplyField('maxOffset');
+export const SUGGEST = new ReplyField('suggestWhichBrokerId');
+export const NEXT_BEGIN = new ReplyField('nextBeginOffset');
+export const MIN_OFFSET = new ReplyField('minOffset');
+export const MAX_OFFSET = new ReplyField('maxOffset');
 /** Reads of one turn that may find nothing that passes the filter. */
 const FILTERED_READS_MAX = 16;
 
@@ -35,6 +36,7 @@ export class PullRequest implements Waiter {
   readonly #limits: ReadLimits = { bytesMax: 0, recordsMax: 0, tagHashes: null };
   readonly #waitQueues: QueueNumber[] = [0];
   readonly #waitOffsets: Offset[] = [0];
+  #group: Group | null = null;
   #offset = 0;
   #deadlineMs = 0;
   #isOpen = false;
@@ -46,9 +48,13 @@ export class PullRequest implements Waiter {
     this.#delivery = { queueId: 0, queue: 0, storeHost: connection.storeHost, topic: Buffer.alloc(0) };
   }
 
-  /** Starts a pull. `deadlineMs` 0 does not wait for messages. */
+  /**
+   * Starts a pull. `deadlineMs` 0 does not wait for messages; `movedTo` is where an administrator put the group, -1
+   * when it is where the client believes.
+   */
   start(
     ticket: Ticket,
+    group: Group,
     topic: Buffer,
     queueId: number,
     queue: QueueNumber,
@@ -57,10 +63,12 @@ export class PullRequest implements Waiter {
     bytesMax: number,
     tagHashes: ReadonlySet<number> | null,
     deadlineMs: TimeMs,
+    movedTo: Offset,
   ): void {
     this.#ticket.opaque = ticket.opaque;
     this.#ticket.serialize = ticket.serialize;
     this.#ticket.oneway = ticket.oneway;
+    this.#group = group;
     this.#delivery.topic = topic;
     this.#delivery.queueId = queueId;
     this.#delivery.queue = queue;
@@ -71,7 +79,8 @@ export class PullRequest implements Waiter {
     this.#deadlineMs = deadlineMs;
     this.#wasWoken = false;
     this.#isOpen = true;
-    this.#run();
+    if (movedTo >= 0) this.#answerEmpty(RESPONSE.PULL_OFFSET_MOVED, 'OFFSET_RESET', movedTo);
+    else this.#run();
   }
 
   wake(reason: 'data' | 'timeout'): void {
@@ -86,6 +95,15 @@ export class PullRequest implements Waiter {
   giveUp(): void {
     this.#stopWaiting();
     this.#answerEmpty(RESPONSE.PULL_NOT_FOUND, 'OFFSET_OVERFLOW_ONE', this.#offset);
+  }
+
+  /** Its group's place on its queue was moved: it is answered with the new one, whether it waits or not. */
+  reset(group: Group, queue: QueueNumber): void {
+    if (!this.#isOpen || this.#group !== group || this.#delivery.queue !== queue) return;
+    const place = pendingReset(this.#connection.broker, group, queue);
+    if (place === null || place === this.#offset) return;
+    this.#stopWaiting();
+    this.#answerEmpty(RESPONSE.PULL_OFFSET_MOVED, 'OFFSET_RESET', place);
   }
 
   /** The connection is gone. */
@@ -164,6 +182,7 @@ export class PullRequest implements Waiter {
   }
 
   #answerEmpty(code: ResponseCode, remark: string, nextOffset: Offset): void {
+    this.#connection.node.counts.pullsEmpty++;
     const state = this.#connection.broker.queue(this.#delivery.queue);
     this.#begin(code, remark, nextOffset, state?.startOffset ?? 0, state?.endOffset ?? 0);
     this.#connection.finish(this.#ticket);
@@ -188,6 +207,7 @@ export class PullRequest implements Waiter {
 
   #release(): void {
     this.#isOpen = false;
+    this.#group = null;
     // The units stay for the next read; what they point to is the log's memory.
     for (const unit of batch.units) unit.payload = EMPTY;
     this.#connection.releasePull(this);

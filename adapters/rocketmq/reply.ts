@@ -30,14 +30,31 @@ export class ReplyField {
   }
 }
 
+/** A field that always has the same value, in both spellings. Neither name nor value needs escapes. */
+export class ReplyConstant {
+  readonly json: Buffer;
+  readonly binary: Buffer;
+
+  constructor(name: string, value: string) {
+    this.json = Buffer.from(`"${name}":"${value}"`);
+    this.binary = Buffer.alloc(6 + name.length + value.length);
+    this.binary.writeInt16BE(name.length, 0);
+    this.binary.write(name, 2);
+    this.binary.writeInt32BE(value.length, 2 + name.length);
+    this.binary.write(value, 6 + name.length);
+  }
+}
+
 const CODE = Buffer.from('{"code":');
 const EXT = Buffer.from(',"extFields":{');
 const RESPONSE_TAIL = Buffer.from('},"flag":1,"language":"OTHER","opaque":');
-const REQUEST_TAIL = Buffer.from('},"flag":2,"language":"OTHER","opaque":');
+const REQUEST_TAIL = Buffer.from('},"flag":0,"language":"OTHER","opaque":');
+const ONEWAY_TAIL = Buffer.from('},"flag":2,"language":"OTHER","opaque":');
 const REMARK = Buffer.from(',"remark":"');
 const END = Buffer.from(`,"serializeTypeCurrentRPC":"JSON","version":${VERSION_V5_3_0}}`);
 const END_REMARK = Buffer.from('"');
 const HEX = Buffer.from('0123456789ABCDEF');
+const FLAG_REQUEST = 0;
 const REMARK_BYTES_MAX = 4096;
 
 export class Reply {
@@ -58,9 +75,9 @@ export class Reply {
     this.#begin(serialize, opaque, code, FLAG_RESPONSE, remark);
   }
 
-  /** Begins a oneway request to a client: always JSON, which every client reads. */
-  beginRequest(opaque: number, code: number): void {
-    this.#begin(SERIALIZE_JSON, opaque, code, FLAG_ONEWAY, '');
+  /** Begins a request to a client: always JSON, which every client reads. */
+  beginRequest(opaque: number, code: number, oneway: boolean): void {
+    this.#begin(SERIALIZE_JSON, opaque, code, oneway ? FLAG_ONEWAY : FLAG_REQUEST, '');
   }
 
   text(field: ReplyField, value: string): void {
@@ -75,6 +92,11 @@ export class Reply {
     } else {
       writer.patchInt32(at, writer.utf8(value));
     }
+  }
+
+  constant(field: ReplyConstant): void {
+    if (this.#json && this.#fields++ > 0) this.writer.uint8(0x2c);
+    put(this.writer, this.#json ? field.json : field.binary);
   }
 
   /** A safe integer as decimal text. */
@@ -138,7 +160,7 @@ export class Reply {
     writer.truncate(writer.claim(512) - writer.start);
     writer.claim(8);
     if (this.#json) {
-      this.#tail = flag === FLAG_RESPONSE ? RESPONSE_TAIL : REQUEST_TAIL;
+      this.#tail = flag === FLAG_RESPONSE ? RESPONSE_TAIL : flag === FLAG_ONEWAY ? ONEWAY_TAIL : REQUEST_TAIL;
       put(writer, CODE);
       decimal(writer, code);
       put(writer, EXT);

@@ -20,14 +20,13 @@ export function create(context: AdapterContext): Adapter {
 class RocketmqAdapter implements Adapter {
   readonly protocol = PROTOCOL;
   readonly #node: BrokerNode;
-  readonly #connections = new Set<Connection>();
 
   constructor(context: AdapterContext) {
     this.#node = new BrokerNode(context);
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#node.connections.size;
   }
 
   get counts(): Readonly<Record<string, number>> {
@@ -35,7 +34,8 @@ class RocketmqAdapter implements Adapter {
   }
 
   accept(stream: Duplex, info: ConnectionInfo): void {
-    this.#connections.add(new Connection(this.#node, stream, info, (closed) => this.#connections.delete(closed)));
+    const { connections } = this.#node;
+    connections.add(new Connection(this.#node, stream, info, (closed) => connections.delete(closed)));
   }
 
   /**
@@ -45,15 +45,15 @@ class RocketmqAdapter implements Adapter {
   drain(deadlineMs: number): Promise<void> {
     const { clock } = this.#node.context;
     this.#node.draining = true;
-    for (const connection of this.#connections) connection.drain();
+    for (const connection of this.#node.connections) connection.drain();
     return new Promise((resolve) => {
       const check = (): void => {
         const isLate = clock.nowMs() >= deadlineMs;
-        for (const connection of this.#connections) {
+        for (const connection of this.#node.connections) {
           if (isLate) connection.cut();
           else if (connection.isIdle) connection.end();
         }
-        if (this.#connections.size === 0 || isLate) resolve();
+        if (this.#node.connections.size === 0 || isLate) resolve();
         else clock.setTimer(DRAIN_CHECK_MS, check);
       };
       check();
@@ -61,6 +61,6 @@ class RocketmqAdapter implements Adapter {
   }
 
   cut(): void {
-    for (const connection of this.#connections) connection.cut();
+    for (const connection of this.#node.connections) connection.cut();
   }
 }

@@ -10,6 +10,7 @@ import type { Topic } from '../../core/types.ts';
 import {
   BODY_BYTES_MAX,
   DLQ_PREFIX,
+  PERM,
   PROPERTIES_BYTES_MAX,
   PROPERTY,
   RETRY_PREFIX,
@@ -23,13 +24,14 @@ import type { Connection } from './connection.ts';
 import { RequestError } from './errors.ts';
 import { type FieldNumber, fieldNumber } from './fields.ts';
 import type { Header } from './header.ts';
-import { autoCreatedQueues, isSystemTopic, isTopicName } from './node.ts';
+import { autoCreatedQueues, isClosedTopic, isTopicName } from './node.ts';
 import { FORMAT_TAG } from './pending-sends.ts';
 import { readProperties, writeProperties } from './properties.ts';
 import type { RecordHead } from './record.ts';
 import { retryTimesMax } from './retry.ts';
 import type { SendProperties } from './send-properties.ts';
 import { joinHashes } from './tags.ts';
+import { isWritable, type TopicConfig, topicConfig } from './topic-config.ts';
 
 /** Where a send's fields are, by the names that one of the requests gives them. */
 export interface SendFields {
@@ -79,11 +81,18 @@ export function send(
     createThenSend(connection, header, frame, fields, wireTopic);
     return;
   }
+  const config = topicConfig(topic);
+  if (!isWritable(config) || (connection.node.settings.permission & PERM.WRITE) === 0) {
+    const whose = isWritable(config) ? `broker[${connection.node.brokerName}]` : `topic[${wireTopic}]`;
+    throw new RequestError(RESPONSE.NO_PERMISSION, `the ${whose} sending message is forbidden`);
+  }
   const queueId = header.int(fields.queueId);
-  if (queueId >= topic.queues.length) {
+  // Queues that are only read still take what clients with an older route send, as in the protocol's broker.
+  const queues = Math.max(config.writeQueueNums, config.readQueueNums);
+  if (queueId >= queues) {
     throw new RequestError(
       RESPONSE.INVALID_PARAMETER,
-      `request queueId[${queueId}] is illegal, ${wireTopic} has ${topic.queues.length} queues`,
+      `request queueId[${queueId}] is illegal, ${wireTopic} has ${queues} queues`,
     );
   }
   if (header.bodyEnd - header.bodyStart > BODY_BYTES_MAX) {
@@ -94,7 +103,9 @@ export function send(
   recordHead.bornTimestamp = header.long(fields.bornTimestamp);
   recordHead.reconsumeTimes = header.int(fields.reconsumeTimes);
   const append = connection.append;
-  append.queue = queueId < 0 ? -1 : queueId;
+  // The core places over all queues; where some are closed to writing, the choice is made here.
+  if (queueId >= 0) append.queue = queueId;
+  else append.queue = config.writeQueueNums < topic.queues.length ? nextQueue(config) : -1;
   append.key = null;
   append.notBeforeMs = 0;
   connection.node.outgoing.begin();
@@ -102,6 +113,14 @@ export function send(
   if (isBatch || header.boolean(fields.batch)) addBatch(connection, header, frame);
   else addMessage(connection, header, frame, fields);
   appendBuilt(connection, header, topic, recordHead.bornTimestamp);
+}
+
+let lastQueue = 0;
+
+/** In turn over the queues that may be written. */
+function nextQueue(config: TopicConfig): number {
+  lastQueue = (lastQueue + 1) & 0xffff;
+  return lastQueue % config.writeQueueNums;
 }
 
 /** Appends what the node's builder holds; the reply comes when it is committed. */
@@ -206,7 +225,7 @@ function checkName(topic: string): void {
       topic.length > TOPIC_CHARS_MAX ? `is longer than ${TOPIC_CHARS_MAX}` : 'has characters that none may have';
     throw new RequestError(RESPONSE.MESSAGE_ILLEGAL, `the topic's name ${what}: ${topic.slice(0, 255)}`);
   }
-  if (isSystemTopic(topic)) {
+  if (isClosedTopic(topic)) {
     throw new RequestError(RESPONSE.NO_PERMISSION, `sending to the system topic ${topic} is forbidden`);
   }
 }
@@ -228,7 +247,8 @@ function createThenSend(
   const { node, principal } = connection;
   const name = node.coreName(wireTopic);
   const isGroups = name !== null && name.kind !== 'topic';
-  const isAllowed = isGroups || (node.autoCreateTopics && header.string(fields.defaultTopic) === TEMPLATE_TOPIC);
+  const isAllowed =
+    isGroups || (node.settings.autoCreateTopics && header.string(fields.defaultTopic) === TEMPLATE_TOPIC);
   if (name === null || !isAllowed) {
     throw new RequestError(RESPONSE.TOPIC_NOT_EXIST, `topic[${wireTopic}] not exist`);
   }

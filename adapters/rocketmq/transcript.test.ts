@@ -505,7 +505,7 @@ describe('groups', () => {
     await raw.request(34, {}, heartbeat('c1', 'CG', 'Orders', 'A', 7));
     const told = JSON.parse((await raw.request(203, { consumerGroup: 'CG' })).body.toString());
     expect(told).toMatchObject({
-      connectionSet: [{ clientAddr: '10.1.2.3:54321', clientId: 'c1', language: 'OTHER', version: 473 }],
+      connectionSet: [{ clientAddr: '10.1.2.3:54321', clientId: 'c1', language: 'JAVA', version: 473 }],
       consumeType: 'CONSUME_PASSIVELY',
       messageModel: 'CLUSTERING',
       subscriptionTable: { Orders: { subString: 'A', subVersion: 7 } },

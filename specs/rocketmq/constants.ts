@@ -18,6 +18,24 @@ export const VERSION_STANDARD_JSON = 401;
 /** `LanguageCode` OTHER, in binary headers; JSON headers have the name. */
 export const LANGUAGE_OTHER = 7;
 
+/** `LanguageCode` by number. */
+export const LANGUAGES: readonly string[] = [
+  'JAVA',
+  'CPP',
+  'DOTNET',
+  'PYTHON',
+  'DELPHI',
+  'ERLANG',
+  'RUBY',
+  'OTHER',
+  'HTTP',
+  'GO',
+  'PHP',
+  'OMS',
+  'RUST',
+  'NODE_JS',
+];
+
 /** Bits of a message's `sysFlag`. */
 export const SYS_FLAG = {
   COMPRESSED: 1,
@@ -86,5 +104,13 @@ export const PROPERTY = {
   TIMER_DELAY_SEC: 'TIMER_DELAY_SEC',
   TRACEPARENT: 'traceparent',
 } as const;
+/** `ForbiddenType`: which switch refused a pull. */
+export const FORBIDDEN = { GROUP: 1, BROADCASTING: 2, SUBSCRIPTION: 3, TOPIC: 4 } as const;
+
+export const REGION = 'DefaultRegion';
+export const TRACE_TOPIC = 'RMQ_SYS_TRACE_TOPIC';
+/** Namespace of the name server's key-value table that says how many queues of an ordered topic each broker has. */
+export const ORDER_TOPIC_NAMESPACE = 'ORDER_TOPIC_CONFIG';
+
 export const PROPERTY_NAME_END = 1;
 export const PROPERTY_VALUE_END = 2;

@@ -1,47 +1,72 @@
 // 105 GET_ROUTEINFO_BY_TOPIC: where a topic's queues are. There is one logical broker.
 //
 // An unknown topic is TOPIC_NOT_EXIST; producers then ask for TBW102, whose route tells how an automatically created
-// topic would look, and send to it. Nothing is created by asking.
+// topic would look, and send to it. Nothing is created by asking, but the trace topic: it is there as soon as a client
+// asks for it.
 //
 // Clients from 4.9.4 on, and those that say so, are sent standard JSON; older ones the dialect with bare integer keys.
 
-import { PERM, TEMPLATE_QUEUES, TEMPLATE_TOPIC, VERSION_STANDARD_JSON } from '../../../specs/rocketmq/constants.ts';
+import {
+  ORDER_TOPIC_NAMESPACE,
+  PERM,
+  TEMPLATE_QUEUES,
+  TEMPLATE_TOPIC,
+  TRACE_TOPIC,
+  VERSION_STANDARD_JSON,
+} from '../../../specs/rocketmq/constants.ts';
 import { RESPONSE } from '../../../specs/rocketmq/response-codes.ts';
-import type { Connection } from '../connection.ts';
+import type { Connection, Ticket } from '../connection.ts';
 import type { RequestHandler } from '../dispatch.ts';
 import { RequestError } from '../errors.ts';
 import { fieldNumber } from '../fields.ts';
 import { type Json, rawJson, standardJson } from '../json-body.ts';
+import { kvScope } from '../kv-config.ts';
+import { defaultConfig, type TopicConfig, topicConfig } from '../topic-config.ts';
 
 const TOPIC = fieldNumber('topic');
 const STANDARD_ONLY = fieldNumber('acceptStandardJsonOnly');
 
 export const getRouteInfoByTopic: RequestHandler = (connection, header) => {
   const wireTopic = header.string(TOPIC);
-  const { node } = connection;
-  let queues: number;
-  let perm: number = PERM.READ | PERM.WRITE;
-  if (wireTopic === TEMPLATE_TOPIC && node.autoCreateTopics) {
-    queues = TEMPLATE_QUEUES;
-    perm |= PERM.INHERIT;
-  } else {
-    const topic = node.topic(wireTopic);
-    if (topic === null) {
-      throw new RequestError(
-        RESPONSE.TOPIC_NOT_EXIST,
-        `No topic route info in name server for the topic: ${wireTopic.slice(0, 255)}`,
-      );
-    }
-    queues = topic.queues.length;
-  }
-  const body = route(connection, queues, perm);
+  const { node, principal } = connection;
   const isStandard = header.version >= VERSION_STANDARD_JSON || header.boolean(STANDARD_ONLY);
-  connection.answerBody(header, isStandard ? standardJson(body) : rawJson(body));
+  if (wireTopic === TEMPLATE_TOPIC && node.settings.autoCreateTopics) {
+    const config = { ...defaultConfig(TEMPLATE_QUEUES), perm: PERM.READ | PERM.WRITE | PERM.INHERIT };
+    answer(connection, header, wireTopic, config, isStandard);
+    return;
+  }
+  const topic = node.topic(wireTopic);
+  if (topic !== null) {
+    answer(connection, header, wireTopic, topicConfig(topic), isStandard);
+    return;
+  }
+  if (wireTopic !== TRACE_TOPIC) {
+    throw new RequestError(
+      RESPONSE.TOPIC_NOT_EXIST,
+      `No topic route info in name server for the topic: ${wireTopic.slice(0, 255)}`,
+    );
+  }
+  connection.later(header, async (ticket) => {
+    const made = await node.ensureTopic(principal, 'topic', wireTopic, 1);
+    answer(connection, ticket, wireTopic, topicConfig(made), isStandard);
+  });
 };
 
-function route(connection: Connection, queues: number, perm: number): Json {
-  const { brokerName, clusterName } = connection.node;
+function answer(
+  connection: Connection,
+  ticket: Ticket,
+  wireTopic: string,
+  config: TopicConfig,
+  isStandard: boolean,
+): void {
+  const body = route(connection, wireTopic, config);
+  connection.answerBody(ticket, isStandard ? standardJson(body) : rawJson(body));
+}
+
+function route(connection: Connection, wireTopic: string, config: TopicConfig): Json {
+  const { brokerName, clusterName, settings } = connection.node;
   const address = connection.node.brokerAddress(connection.info);
+  const perm = settings.writeWiped ? config.perm & ~PERM.WRITE : config.perm;
   return {
     brokerDatas: [
       {
@@ -52,6 +77,15 @@ function route(connection: Connection, queues: number, perm: number): Json {
       },
     ],
     filterServerTable: {},
-    queueDatas: [{ brokerName, perm, readQueueNums: queues, topicSysFlag: 0, writeQueueNums: queues }],
+    orderTopicConf: connection.broker.setting(kvScope(ORDER_TOPIC_NAMESPACE), wireTopic),
+    queueDatas: [
+      {
+        brokerName,
+        perm,
+        readQueueNums: config.readQueueNums,
+        topicSysFlag: config.topicSysFlag,
+        writeQueueNums: config.writeQueueNums,
+      },
+    ],
   };
 }

@@ -5,6 +5,7 @@ import type { RequestHandler } from '../dispatch.ts';
 import { RequestError } from '../errors.ts';
 import { fieldNumber } from '../fields.ts';
 import { consumerGroup, existingTopic, queueOf } from '../look-up.ts';
+import { pendingReset } from '../offset-reset.ts';
 
 const GROUP = fieldNumber('consumerGroup');
 const TOPIC = fieldNumber('topic');
@@ -17,6 +18,12 @@ export const updateConsumerOffset: RequestHandler = (connection, header) => {
   const group = consumerGroup(connection, header.string(GROUP));
   const offset = header.long(COMMIT_OFFSET);
   if (offset < 0) throw new RequestError(RESPONSE.INVALID_PARAMETER, `commitOffset[${offset}] is illegal`);
+  const moved = pendingReset(connection.broker, group, queue);
+  if (moved !== null && moved !== offset) {
+    // The client does not know yet that its place was moved; its next pull tells it.
+    connection.answer(header, RESPONSE.SUCCESS, 'Offset has been previously reset');
+    return;
+  }
   const commitment = connection.offsets[0]!;
   commitment.queue = queue;
   commitment.offset = offset;

@@ -1,28 +1,32 @@
-// 17 UPDATE_AND_CREATE_TOPIC: makes a topic, or gives one more queues. Read and write queue numbers are one here; the
-// larger counts. Fewer queues than there are is refused by the core.
+// 17 UPDATE_AND_CREATE_TOPIC: makes a topic, or changes its permission, its numbers of queues, its order flag and its
+// attributes.
 
 import { RESPONSE } from '../../../specs/rocketmq/response-codes.ts';
 import type { RequestHandler } from '../dispatch.ts';
-import { RequestError } from '../errors.ts';
 import { fieldNumber } from '../fields.ts';
-import { isSystemTopic, isTopicName } from '../node.ts';
+import { checkTopic, makeTopic, parseAttributes } from '../make-topic.ts';
 
 const TOPIC = fieldNumber('topic');
 const READ_QUEUES = fieldNumber('readQueueNums');
 const WRITE_QUEUES = fieldNumber('writeQueueNums');
+const PERM = fieldNumber('perm');
+const ORDER = fieldNumber('order');
+const SYS_FLAG = fieldNumber('topicSysFlag');
+const ATTRIBUTES = fieldNumber('attributes');
 
 export const updateAndCreateTopic: RequestHandler = (connection, header) => {
-  const wireTopic = header.string(TOPIC);
-  const name = connection.node.coreName(wireTopic);
-  if (!isTopicName(wireTopic) || isSystemTopic(wireTopic) || name === null) {
-    throw new RequestError(RESPONSE.INVALID_PARAMETER, `no topic may be called ${wireTopic.slice(0, 255)}`);
-  }
-  const queues = Math.max(header.int(READ_QUEUES), header.int(WRITE_QUEUES));
-  if (queues < 1) throw new RequestError(RESPONSE.INVALID_PARAMETER, 'a topic needs at least one queue');
+  const wanted = {
+    wireTopic: header.string(TOPIC),
+    readQueueNums: header.int(READ_QUEUES),
+    writeQueueNums: header.int(WRITE_QUEUES),
+    perm: header.int(PERM),
+    order: header.boolean(ORDER),
+    topicSysFlag: header.int(SYS_FLAG),
+    attributes: parseAttributes(header.string(ATTRIBUTES)),
+  };
+  const name = checkTopic(connection, wanted);
   connection.later(header, async (ticket) => {
-    const { broker, node, principal } = connection;
-    const topic = await node.ensureTopic(principal, name.kind, name.name, queues);
-    if (topic.queues.length !== queues) await broker.alterTopic(principal, topic, { queues });
+    await makeTopic(connection, name, wanted);
     connection.answer(ticket, RESPONSE.SUCCESS);
   });
 };

@@ -16,23 +16,16 @@ export const getConsumerConnectionList: RequestHandler = (connection, header) =>
   const { broker, node } = connection;
   const wireGroup = header.string(GROUP);
   const group = broker.group(node.namespace, groupName(wireGroup));
-  const members = group === null || !node.groups.isOnline(group) ? [] : broker.members(group);
+  const members = group === null ? [] : node.groups.members(group);
   if (group === null || members.length === 0) {
     throw new RequestError(RESPONSE.CONSUMER_NOT_ONLINE, `the consumer group[${wireGroup}] not online`);
   }
   const connectionSet: JsonObject[] = [];
   const subscriptionTable: Record<string, Json> = {};
   let said: Record<string, unknown> = {};
-  for (const member of members) {
-    const by = node.groups.connectionOf(group, member.id);
-    connectionSet.push({
-      clientAddr: by?.remoteText ?? member.host,
-      clientId: member.clientId,
-      language: 'OTHER',
-      version: by?.clientVersion ?? 0,
-    });
-    if (member.data === null) continue;
-    said = parseObject(member.data, 0, member.data.length);
+  for (const { connection: client, membership, language, version } of members) {
+    connectionSet.push({ clientAddr: client.remoteText, clientId: membership.clientId, language, version });
+    said = parseObject(membership.data, 0, membership.data.length);
     for (const subscription of list(said['subscriptionDataSet'])) {
       if (isObject(subscription)) subscriptionTable[text(subscription['topic'])] = subscription as Json;
     }

@@ -12,6 +12,7 @@ import type { RequestHandler } from '../dispatch.ts';
 import { RequestError } from '../errors.ts';
 import { fieldNumber } from '../fields.ts';
 import { type FoundRecord, foundRecord } from '../found-message.ts';
+import { groupConfig } from '../group-config.ts';
 import { consumerGroup, type FoundMessage, readMessage } from '../look-up.ts';
 import { type MessagePlace, placeOf, putOffsetMsgId } from '../message-id.ts';
 import { wireTopic } from '../names.ts';
@@ -34,7 +35,7 @@ export const consumerSendMsgBack: RequestHandler = (connection, header) => {
   connection.later(header, async (ticket) => {
     const { broker, node, principal } = connection;
     // The topics first: behind the read nothing may be awaited, since what is read is a view of the log's memory.
-    const retry = await node.ensureTopic(principal, 'retry', group.name, 1);
+    const retry = await node.ensureTopic(principal, 'retry', group.name, groupConfig(group).retryQueueNums);
     const dead = await deadLetterTopic(connection, group, delayLevel, timesMax, place);
     const found = place === null ? null : await readMessage(broker, principal, place.queue, place.offset);
     const origin = place === null ? null : (broker.queue(place.queue)?.topic ?? null);
@@ -101,7 +102,7 @@ function sendBack(connection: Connection, ticket: Ticket, what: SendBack): void 
   sendProperties.scan(outgoing.buffer, outgoing.propertiesStart, outgoing.propertiesStart + properties.length);
   const { append } = connection;
   append.topic = isDeadLetter ? what.dead : what.retry;
-  append.queue = 0;
+  append.queue = isDeadLetter ? 0 : times % what.retry.queues.length;
   append.format = FORMAT_TAG;
   append.payload = outgoing.take();
   append.records = 1;

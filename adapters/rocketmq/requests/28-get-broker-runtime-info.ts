@@ -1,0 +1,72 @@
+// 28 GET_BROKER_RUNTIME_INFO: counters and rates under the names that the protocol's tools print. Tools split the triples
+// at spaces and parse the numbers, so every key is there; what has no counterpart here is 0.
+
+import type { RequestHandler } from '../dispatch.ts';
+import { rawJson } from '../json-body.ts';
+
+export const getBrokerRuntimeInfo: RequestHandler = (connection, header) => {
+  const { broker, node } = connection;
+  const { counts, rates } = node;
+  const nowMs = node.context.clock.nowMs();
+  const version = `V5_3_0 (${String(node.context.settings['productName'] ?? '')} ${String(node.context.settings['productVersion'] ?? '')})`;
+  const { signals } = broker;
+  const table: Record<string, string> = {
+    bootTimestamp: String(node.bootMs),
+    brokerActive: 'true',
+    brokerVersion: '473',
+    brokerVersionDesc: version.replace(' ( )', ''),
+    commitLogDirCapacity: 'Total : unknown, Free : unknown.',
+    commitLogDiskRatio: '0',
+    commitLogMaxOffset: String(signals.counts.bytes),
+    commitLogMinOffset: '0',
+    consumeQueueDiskRatio: '0',
+    dispatchBehindBytes: '0',
+    dispatchMaxBuffer: '0',
+    earliestMessageTimeStamp: '0',
+    endTransactionThreadPoolQueueCapacity: '100000',
+    endTransactionThreadPoolQueueSize: '0',
+    getFoundTps: rates.triple('messagesOut', nowMs),
+    getMessageEntireTimeMax: '0',
+    getMissTps: rates.triple('pullsEmpty', nowMs),
+    getTotalTps: rates.triple('pulls', nowMs),
+    getTransferredTps: rates.triple('messagesOut', nowMs),
+    msgGetTotalTodayMorning: '0',
+    msgGetTotalTodayNow: String(counts.messagesOut),
+    msgGetTotalYesterdayMorning: '0',
+    msgPutTotalTodayMorning: '0',
+    msgPutTotalTodayNow: String(counts.messagesIn),
+    msgPutTotalYesterdayMorning: '0',
+    pageCacheLockTimeMills: '0',
+    pullThreadPoolQueueCapacity: '100000',
+    pullThreadPoolQueueHeadWaitTimeMills: '0',
+    pullThreadPoolQueueSize: '0',
+    putMessageAverageSize: counts.messagesIn === 0 ? '0' : String(counts.bytesIn / counts.messagesIn),
+    putMessageDistributeTime: '',
+    putMessageEntireTimeMax: '0',
+    putMessageSizeTotal: String(counts.bytesIn),
+    putMessageTimesTotal: String(counts.messagesIn),
+    putTps: rates.triple('messagesIn', nowMs),
+    queryThreadPoolQueueCapacity: '20000',
+    queryThreadPoolQueueHeadWaitTimeMills: '0',
+    queryThreadPoolQueueSize: '0',
+    remainHowManyDataToFlush: '0 B',
+    remainTransientStoreBufferNumbs: '2147483647',
+    runtime: runtimeText(nowMs - node.bootMs),
+    sendThreadPoolQueueCapacity: '10000',
+    sendThreadPoolQueueHeadWaitTimeMills: '0',
+    sendThreadPoolQueueSize: '0',
+    startAcceptSendRequestTimeStamp: '0',
+    timerCongestNum: '0',
+    timerDequeueTps: '0',
+    timerEnqueueTps: '0',
+    timerOffsetBehind: '0',
+    timerReadBehind: '0',
+  };
+  connection.answerBody(header, rawJson({ table }));
+};
+
+function runtimeText(spentMs: number): string {
+  const seconds = Math.floor(spentMs / 1000);
+  const parts = [Math.floor(seconds / 86_400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  return `[ ${parts[0]} days, ${parts[1]} hours, ${parts[2]} minutes, ${seconds % 60} seconds ]`;
+}
