@@ -68,7 +68,7 @@ describe('a topic', () => {
     s.send(topic, numbered(0, 1));
     s.clock.step();
     s.clock.step();
-    await s.broker.close();
+    await s.run(s.broker.close());
     s.clock.advance(100);
     expect(s.lost).toBeNull();
   });

@@ -39,8 +39,6 @@ const ERRORS = {
 
 export type BrokerErrorCode = keyof typeof ERRORS;
 
-const BROKER_ERROR_CODES = Object.keys(ERRORS) as readonly BrokerErrorCode[];
-
 /** A refusal by the core. The message says what was refused, why, and what to do, for the client's eyes. */
 export class BrokerError extends Error {
   readonly code: BrokerErrorCode;

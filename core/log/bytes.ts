@@ -4,8 +4,6 @@
  */
 const TWO32 = 0x1_0000_0000;
 
-const U48_MAX = 0xffff_ffff_ffff;
-
 export function readU48(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at) + bytes.readUInt16LE(at + 4) * TWO32;
 }
