@@ -68,6 +68,26 @@ export const SUITES: readonly SuiteRow[] = [
     what: 'dead letters and groups that change their protocol',
     needs: ['java'],
   },
+  {
+    name: 'rocketmq/features',
+    file: 'rocketmq/features.suite.ts',
+    what: 'what Apache’s Java clients do in daily work, 4.9 and 5.x',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
+    name: 'rocketmq/deliveries',
+    file: 'rocketmq/deliveries.suite.ts',
+    what: 'the checker of deliveries catches loss, disorder and duplicates',
+    needs: [],
+  },
+  {
+    name: 'rocketmq/chaos',
+    file: 'rocketmq/chaos.suite.ts',
+    what: 'members of a group killed, paused and restarted under load',
+    needs: ['java'],
+    hasOracle: true,
+  },
   { name: 'faults/kill', file: 'faults/kill.suite.ts', what: 'kill -9 under mixed load', needs: ['java'] },
   {
     name: 'faults/image',

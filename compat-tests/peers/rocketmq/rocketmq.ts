@@ -15,10 +15,10 @@ async function brokerPort(): Promise<number> {
   throw new Error('no four free ports in a row');
 }
 
-/** Starts both in an empty folder; `flush` as our topics' attribute of that name. */
+/** Starts both in an empty folder; `flush` as our topics' attribute of that name, `settings` as in broker.conf. */
 export async function startRocketmq(
   folder: string,
-  options: { flush?: 'sync' | 'async' } = {},
+  options: { flush?: 'sync' | 'async'; settings?: Record<string, string | number | boolean> } = {},
 ): Promise<{ namesrv: ServerProcess; broker: ServerProcess; address: string }> {
   const classpath = await peerClasspath('rocketmq');
   const [namesrvPort] = (await freePorts(1)) as [number];
@@ -52,6 +52,7 @@ export async function startRocketmq(
     autoCreateTopicEnable: true,
     flushDiskType: options.flush === 'sync' ? 'SYNC_FLUSH' : 'ASYNC_FLUSH',
     diskMaxUsedSpaceRatio: 95,
+    ...options.settings,
   };
   const brokerConf = join(folder, 'broker.conf');
   writeFileSync(

@@ -1,0 +1,129 @@
+// What the suites of this folder share: one target (ours, or Apache's name server and broker with COMPAT_TARGET=peers),
+// client processes that are started at their first use, names that nobody else uses, and small waits.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Product } from '../harness/product.ts';
+import { fresh } from '../harness/suite.ts';
+import { isAgainstPeers } from '../harness/target.ts';
+import { after, before } from '../harness/test.ts';
+import { scratch } from '../harness/work.ts';
+import { startRocketmq } from '../peers/rocketmq/rocketmq.ts';
+import { Client, type Library, type Received, type Reply } from './client.ts';
+
+export interface Broker {
+  readonly namesrv: string;
+  /** The process that serves the clients, for its log and its end. */
+  stop(): Promise<unknown>;
+}
+
+export async function startBroker(name: string): Promise<Broker> {
+  if (isAgainstPeers) {
+    // The trace topic is off by default and the clients' own default sends to it.
+    const settings = { traceTopicEnable: true };
+    const { namesrv, broker, address } = await startRocketmq(scratch(`apache-${name}`), { settings });
+    return { namesrv: address, stop: async () => [await broker.stop(), await namesrv.stop()] };
+  }
+  const product = await Product.start(`rocketmq-${name}`);
+  return { namesrv: product.endpoints.rocketmq, stop: () => product.stop() };
+}
+
+export class Stage {
+  readonly #clients = new Map<string, Promise<Client>>();
+  #broker: Broker | null = null;
+
+  constructor(name: string) {
+    before(async () => {
+      this.#broker = await startBroker(name);
+    });
+    after(async () => {
+      for (const client of this.#clients.values()) await client.then((one) => one.stop()).catch(() => undefined);
+      await this.#broker?.stop();
+    });
+  }
+
+  get namesrv(): string {
+    return this.#broker!.namesrv;
+  }
+
+  /** The process of this library that the tests share. */
+  client(library: Library): Promise<Client> {
+    let client = this.#clients.get(library);
+    if (!client) this.#clients.set(library, (client = Client.start(library, this.namesrv)));
+    return client;
+  }
+
+  /** Another process of this library, ended with the stage at the latest. */
+  async another(library: Library): Promise<Client> {
+    const client = Client.start(library, this.namesrv);
+    this.#clients.set(fresh('another'), client);
+    return client;
+  }
+}
+
+/** The verbs of one library against the stage's broker, with the waits that tests need again and again. */
+export class Actor {
+  readonly #stage: Stage;
+  readonly library: Library;
+
+  constructor(stage: Stage, library: Library) {
+    this.#stage = stage;
+    this.library = library;
+  }
+
+  async call(op: string, fields?: Record<string, unknown>): Promise<Reply> {
+    return (await this.#stage.client(this.library)).call(op, fields);
+  }
+
+  another(): Promise<Client> {
+    return this.#stage.another(this.library);
+  }
+
+  /** A topic with a fresh name, made by the administration of a Java client whatever the library. */
+  async topic(queues: number, fields: Record<string, unknown> = {}): Promise<string> {
+    const topic = fresh('t');
+    const admin = await this.#stage.client(this.library === 'go' ? 'java-5' : this.library);
+    await admin.call('createTopic', { topic, queues, ...fields });
+    // Name servers hear of a topic a little after the broker.
+    await until('the route of a new topic', async () => (await admin.call('route', { topic }))['write'] === queues);
+    return topic;
+  }
+
+  /** Sends one body after another; fails when a send does. */
+  async send(
+    topic: string,
+    messages: readonly Record<string, unknown>[],
+    fields: Record<string, unknown> = {},
+  ): Promise<Reply['results']> {
+    const { results } = await this.call('send', { topic, messages, ...fields });
+    const failed = results.find((one) => one.error);
+    if (failed) throw new Error(`send to ${topic}: ${failed.error!.message}`);
+    return results;
+  }
+
+  async received(consumer: string, count: number, waitMs = 40_000): Promise<Received[]> {
+    return (await this.call('received', { consumer, count, waitMs })).messages;
+  }
+}
+
+export const texts = (count: number, prefix = 'm'): { body: string }[] =>
+  Array.from({ length: count }, (_, i) => ({ body: `${prefix}-${i}` }));
+
+export const bodies = (messages: readonly Received[]): string[] => messages.map((one) => one.body);
+
+/** Asks until the answer is yes; a failing probe is a no. */
+export async function until(what: string, probe: () => Promise<boolean>, waitMs = 30_000): Promise<void> {
+  const deadline = Date.now() + waitMs;
+  let last: unknown = 'the answer stayed no';
+  while (Date.now() < deadline) {
+    if (
+      await probe().catch((error: unknown) => {
+        last = error;
+        return false;
+      })
+    )
+      return;
+    await sleep(200);
+  }
+  throw new Error(`${what}: not within ${waitMs} ms`, { cause: last });
+}
+
+export { fresh, sleep };
