@@ -69,5 +69,7 @@ export interface Adapter {
 /** An adapter module exports `codec` and `create`. */
 export interface AdapterModule {
   readonly codec: Codec;
+  /** Names of topics and queues that only this protocol may create (it passes its tag as `owner`). */
+  readonly reserved: readonly RegExp[];
   create(context: AdapterContext): Adapter;
 }

@@ -119,6 +119,15 @@ describe('a topic', () => {
   });
 });
 
+describe('names', () => {
+  it('that mean something to one protocol are created by it alone', async () => {
+    const s = await sim();
+    await expect(s.topic('other.thing')).rejects.toThrow(/reserved for other/);
+    await s.topic('other.thing', { owner: 'other' });
+    await expect(s.topic('$x')).rejects.toThrow(/belong to the broker/);
+  });
+});
+
 describe('bindings', () => {
   it('show a batch whole, in slices, and once in the log', async () => {
     const s = await sim();

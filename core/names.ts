@@ -17,6 +17,7 @@ import {
   type Principal,
   QUEUE_NUMBER_MAX,
   type Random,
+  type ReservedNames,
   type ResourceKind,
   type Topic,
   type TopicAttributes,
@@ -29,6 +30,7 @@ export interface NameLimits {
   topicsMax: number;
   groupsMax: number;
   queuesPerTopicMax: number;
+  reserved: readonly ReservedNames[];
   /** What a topic has when its creator does not say. */
   attributes: TopicAttributes;
 }
@@ -104,6 +106,7 @@ export class Names {
     const { catalog } = this.shard.tables;
     checkName(spec.name, spec.kind === 'topic' || spec.kind === 'queue');
     checkName(spec.namespace, false);
+    this.checkReserved(spec);
     const there = catalog.topic(spec.namespace, spec.kind, spec.name);
     if (there !== null) {
       const other = there.kind !== spec.kind ? `: it is a ${there.kind}, not a ${spec.kind}` : '';
@@ -129,6 +132,16 @@ export class Names {
       attributes: this.attributes(spec.kind, spec.attributes ?? {}),
       ownGroup: spec.kind === 'queue' || spec.kind === 'system' ? catalog.nextGroup : 0,
     };
+  }
+
+  /** Clients of one protocol take such a name for what it is there, so no other protocol may give it to something else. */
+  private checkReserved(spec: TopicSpec): void {
+    if (spec.kind !== 'topic' && spec.kind !== 'queue') return;
+    for (const { owner, pattern } of this.limits.reserved) {
+      if (owner !== spec.owner && pattern.test(spec.name)) {
+        throw new BrokerError('name-reserved', `'${spec.name}' is reserved for ${owner}: choose another name`);
+      }
+    }
   }
 
   /** Where the caller cannot wait: the topic is in memory at once, and committed before anything that is appended to it. */

@@ -88,6 +88,14 @@ export interface TopicSpec {
   name: string;
   queues: number;
   attributes?: Partial<TopicAttributes>;
+  /** Protocol tag of the creator: names that are reserved for a protocol are created by it alone. */
+  owner?: string;
+}
+
+/** Names of topics and queues that mean something to one protocol. */
+export interface ReservedNames {
+  readonly owner: string;
+  readonly pattern: RegExp;
 }
 
 export interface TopicChange {

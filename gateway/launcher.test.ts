@@ -76,6 +76,7 @@ class World {
         },
       ],
       load: async () => ({
+        reserved: [],
         codec: { format: 9, name: 'echo', decode: () => [] },
         create: (context) => this.#adapter(context),
       }),

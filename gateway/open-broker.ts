@@ -9,7 +9,7 @@ const INLINE_SYNC_MS = 0.3;
 /** A segment is cleaned when at most this share of it lives. */
 const CLEAN_RATIO = 0.5;
 
-export async function openBroker({ config, disk, clock, codecs, log }: BrokerParts): Promise<RunningBroker> {
+export async function openBroker({ config, disk, clock, codecs, reserved, log }: BrokerParts): Promise<RunningBroker> {
   const { store } = config;
   const broker = await Broker.open({
     disk,
@@ -21,6 +21,7 @@ export async function openBroker({ config, disk, clock, codecs, log }: BrokerPar
       topicsMax: store.topicsMax,
       groupsMax: store.groupsMax,
       queuesPerTopicMax: store.queuesPerTopicMax,
+      reserved,
       attributes: {
         flush: store.flush,
         retention: { mode: 'log', timeMs: store.retentionTimeMs, bytes: store.retentionBytes },

@@ -2,7 +2,7 @@
 import type { Logger as PinoLogger } from 'pino';
 import type { Adapter, AdapterContext, AdapterModule } from '../adapters/adapter.ts';
 import { BROKER } from '../core/publish.ts';
-import type { Codec } from '../core/types.ts';
+import type { Codec, ReservedNames } from '../core/types.ts';
 import type { Verbs } from '../core/verbs.ts';
 import type { Protocol } from './adapters.ts';
 import { Authenticator } from './authenticate.ts';
@@ -26,6 +26,7 @@ export interface BrokerParts {
   readonly disk: FileDisk;
   readonly clock: BrokerClock;
   readonly codecs: readonly Codec[];
+  readonly reserved: readonly ReservedNames[];
   readonly log: PinoLogger;
 }
 
@@ -54,7 +55,10 @@ export interface ServingParts {
 export async function openServing(parts: ServingParts): Promise<Serving> {
   const { config, disk, clock, protocols } = parts;
   const codecs = protocols.map(([, module]) => module.codec);
-  const broker = await parts.openBroker({ config, disk, clock, codecs, log: parts.log });
+  const reserved = protocols.flatMap(([{ name }, module]) =>
+    module.reserved.map((pattern) => ({ owner: name, pattern })),
+  );
+  const broker = await parts.openBroker({ config, disk, clock, codecs, reserved, log: parts.log });
   const authenticator = new Authenticator(broker, clock);
   const adapters = new Map(
     protocols.map(([protocol, module]) => [

@@ -10,6 +10,9 @@ import { Topology } from './topology.ts';
 
 export { codec } from './codec.ts';
 
+/** Queues and exchanges that the server names. */
+export const reserved = [/^amq\./];
+
 export function create(context: AdapterContext): Adapter {
   return new AmqpAdapter(context);
 }

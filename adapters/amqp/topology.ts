@@ -87,6 +87,7 @@ export class Topology {
       kind: 'queue',
       name,
       queues: 1,
+      owner: 'amqp',
       attributes: { ...attributes, retention: { mode: 'consumed' }, extra: extraOf(shape) },
     });
     if (shape.exclusive) this.#owned.set(topic.id, { topic, owner: asker });

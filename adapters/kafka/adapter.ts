@@ -11,6 +11,7 @@ import { PROTOCOL } from './group/coordinator.ts';
 import { Node } from './node.ts';
 
 export { codec } from './codec/codec.ts';
+export { RESERVED as reserved } from './names.ts';
 
 export function create(context: AdapterContext): Adapter {
   return new KafkaAdapter(context);

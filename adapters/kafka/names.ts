@@ -38,15 +38,12 @@ export function spell(name: string): string {
 }
 
 /** Kafka's own topics: nobody may make one of that name, because clients take it for what it is there. */
-const RESERVED: ReadonlySet<string> = new Set([
-  '__consumer_offsets',
-  '__transaction_state',
-  '__share_group_state',
-  '__cluster_metadata',
-]);
+export const RESERVED: readonly RegExp[] = [
+  /^__(consumer_offsets|transaction_state|share_group_state|cluster_metadata)$/,
+];
 
 export function isReserved(name: string): boolean {
-  return RESERVED.has(name);
+  return RESERVED.some((pattern) => pattern.test(name));
 }
 
 /** The canonical name behind a spelling, or null when no topic can be spelled so. Cut names need `topicNamed`. */

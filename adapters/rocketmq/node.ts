@@ -173,6 +173,7 @@ export class BrokerNode {
         kind,
         name,
         queues,
+        owner: 'rocketmq',
         attributes: { retention: RETENTION, extra: { ...extra } },
       };
       return await this.broker.createTopic(principal, spec);
@@ -213,6 +214,13 @@ const OPEN_TOPICS: readonly string[] = [TRACE_TOPIC, 'BenchmarkTest'];
 
 /** Names that belong to the broker of the protocol: nobody may make or delete them. */
 export const SYSTEM_TOPICS: readonly string[] = [...CLOSED_TOPICS, ...OPEN_TOPICS];
+
+/** What no other protocol may create: the names above, and what reads as a retry or dead-letter topic. */
+export const RESERVED: readonly RegExp[] = [
+  new RegExp(`^(?:${SYSTEM_TOPICS.join('|')})$`),
+  /^rmq_sys_/,
+  /^%(?:RETRY|DLQ)%/,
+];
 
 export function isSystemTopic(wireName: string): boolean {
   return CLOSED_TOPICS.has(wireName) || OPEN_TOPICS.includes(wireName) || wireName.startsWith('rmq_sys_');

@@ -9,6 +9,7 @@ import { PROTOCOL } from './groups.ts';
 import { BrokerNode } from './node.ts';
 
 export { codec } from './codec.ts';
+export { RESERVED as reserved } from './node.ts';
 
 /** How often a draining adapter looks whether everything has been answered. */
 const DRAIN_CHECK_MS = 20;

@@ -58,6 +58,7 @@ export class SimBroker {
         topicsMax: 1000,
         groupsMax: 1000,
         queuesPerTopicMax: 1000,
+        reserved: [{ owner: 'other', pattern: /^other\./ }],
         attributes: {
           flush: 'sync',
           retention: { mode: 'log', timeMs: -1, bytes: -1 },

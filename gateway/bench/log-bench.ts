@@ -37,6 +37,7 @@ async function open(flush: FlushLevel = 'async', segmentBytes = 128 * 1024 * 102
       topicsMax: 1_000_000,
       groupsMax: 1_000_000,
       queuesPerTopicMax: 100_000,
+      reserved: [],
       attributes: {
         flush,
         retention: { mode: 'log', timeMs: -1, bytes: -1 },

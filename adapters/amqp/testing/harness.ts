@@ -82,6 +82,7 @@ function openBroker(disk: SimDisk, clock: Clock): Promise<Broker> {
       topicsMax: 10_000,
       groupsMax: 10_000,
       queuesPerTopicMax: 100,
+      reserved: [],
       attributes: {
         flush: 'sync',
         retention: { mode: 'log', timeMs: -1, bytes: -1 },

@@ -47,6 +47,7 @@ export function openBroker(clock: TestClock, codecs: readonly Codec[] = [codec])
       topicsMax: 10_000,
       groupsMax: 10_000,
       queuesPerTopicMax: 10_000,
+      reserved: [],
       attributes: {
         flush: 'sync',
         retention: { mode: 'log', timeMs: -1, bytes: -1 },

@@ -52,6 +52,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
       topicsMax: 1000,
       groupsMax: 10_000,
       queuesPerTopicMax: 1000,
+      reserved: [],
       attributes: {
         flush: 'sync',
         retention: { mode: 'log', timeMs: -1, bytes: -1 },
