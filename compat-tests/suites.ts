@@ -76,6 +76,20 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'rocketmq/go',
+    file: 'rocketmq/go.suite.ts',
+    what: 'the Go client v2 beside Java, in one group with it',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
+    name: 'rocketmq/ons',
+    file: 'rocketmq/ons.suite.ts',
+    what: 'ali-ons in one group with Java',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
     name: 'rocketmq/deliveries',
     file: 'rocketmq/deliveries.suite.ts',
     what: 'the checker of deliveries catches loss, disorder and duplicates',
@@ -100,6 +114,12 @@ export const SUITES: readonly SuiteRow[] = [
     file: 'faults/power.suite.ts',
     what: 'power cuts with a copied loop-device image',
     needs: ['java', 'loop'],
+  },
+  {
+    name: 'mutants',
+    file: 'mutants.suite.ts',
+    what: 'faults put into the source of the core are each caught by a named test',
+    needs: [],
   },
   { name: 'faults/full', file: 'faults/full.suite.ts', what: 'a disk that is full', needs: ['java', 'tmpfs'] },
 ];

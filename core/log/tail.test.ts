@@ -186,4 +186,5 @@ async function check(disk: SimDisk, before: SimBroker, bodies: readonly string[]
     third.readFrom(queue, 0).map(([, body]) => body),
     what,
   ).toEqual([...found, 'after']);
+  expect(third.broker.recovery.damage, what).toBe(0);
 }
