@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { benchLog } from './log/log.ts';
+import { benchRocketmq } from './rocketmq/rocketmq.ts';
 
 export interface Table {
   title: string;
@@ -18,6 +19,7 @@ export interface Table {
 const here = import.meta.dirname;
 const benches: Record<string, (work: string, short: boolean) => AsyncIterable<Table> | Iterable<Table>> = {
   log: benchLog,
+  rocketmq: benchRocketmq,
 };
 
 const names = process.argv.slice(2).filter((word) => !word.startsWith('--'));

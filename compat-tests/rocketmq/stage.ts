@@ -17,8 +17,9 @@ export interface Broker {
 
 export async function startBroker(name: string): Promise<Broker> {
   if (isAgainstPeers) {
-    // The trace topic is off by default and the clients' own default sends to it.
-    const settings = { traceTopicEnable: true };
+    // The trace topic is off by default and the clients' own default sends to it. Tests run side by side on a busy
+    // machine, where the broker's 200 ms for a send in its queue would refuse some.
+    const settings = { traceTopicEnable: true, waitTimeMillsInSendQueue: 10_000 };
     const { namesrv, broker, address } = await startRocketmq(scratch(`apache-${name}`), { settings });
     return { namesrv: address, stop: async () => [await broker.stop(), await namesrv.stop()] };
   }

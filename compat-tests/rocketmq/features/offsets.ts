@@ -47,7 +47,10 @@ export function offsets(actor: Actor): void {
     await actor.call('createGroup', { group: from });
     await actor.call('commit', { group: from, topic, queue: 0, offset: 3 });
     await actor.call('commit', { group: from, topic, queue: 1, offset: 1 });
-    await actor.call('createGroup', { group: to });
+    // A group that has had a member has the retry topic by whose route its brokers are found.
+    const { consumer } = await actor.call('subscribe', { group: to, topics: { [await actor.topic(1)]: '*' } });
+    await until('its retry topic', async () => (await actor.call('route', { topic: `%RETRY%${to}` }))['read'] === 1);
+    await actor.call('close', { consumer });
     await actor.call('cloneOffset', { from, to, topic });
     await until('the clone', async () => (await committed(to, topic, 0)) === 3);
     assert.equal(await committed(to, topic, 1), 1);

@@ -1,0 +1,314 @@
+// The rows of `npm run bench -- rocketmq`: Apache RocketMQ, RosettaMQ and a server that stores nothing, in turn and in
+// random order, driven by the same Java programs. A figure is the median over the repeats; a ratio is ours to Apache's of
+// the same run. Durability is equal within a table: async is a write before the answer and a sync soon, sync a sync before it.
+import { seeded } from '../../harness/random.ts';
+import { fresh } from '../../harness/suite.ts';
+import type { Table } from '../run.ts';
+import { begin, load, rate } from './programs.ts';
+import { type Flush, type Server, type ServerName, startServer } from './servers.ts';
+
+interface Plan {
+  readonly repeats: number;
+  readonly warmUpSeconds: number;
+  readonly seconds: number;
+  readonly outstanding: readonly number[];
+  readonly sizes: readonly number[];
+  readonly batches: readonly number[];
+  readonly backlog: number;
+  readonly topics: number;
+  readonly flushes: readonly Flush[];
+}
+
+const LONG: Plan = {
+  repeats: 3,
+  warmUpSeconds: 5,
+  seconds: 10,
+  outstanding: [1, 16, 64, 256],
+  sizes: [128, 1_024],
+  batches: [16, 64],
+  backlog: 1_000_000,
+  topics: 10_000,
+  flushes: ['async', 'sync'],
+};
+const SHORT: Plan = {
+  repeats: 1,
+  warmUpSeconds: 3,
+  seconds: 3,
+  outstanding: [1, 64],
+  sizes: [1_024],
+  batches: [16],
+  backlog: 50_000,
+  topics: 500,
+  flushes: ['async', 'sync'],
+};
+
+const QUEUES = 16;
+/** Bytes of a message where the row does not say. */
+const BODY_BYTES = 1_024;
+
+/** Figures by row, then by server. */
+class Figures {
+  readonly #rows = new Map<string, Map<ServerName, number[]>>();
+
+  add(row: string, server: ServerName, value: number): void {
+    const servers = this.#rows.get(row) ?? new Map<ServerName, number[]>();
+    this.#rows.set(row, servers);
+    servers.set(server, [...(servers.get(server) ?? []), value]);
+  }
+
+  median(row: string, server: ServerName): number | null {
+    const values = this.#rows
+      .get(row)
+      ?.get(server)
+      ?.toSorted((a, b) => a - b);
+    return values ? values[Math.floor(values.length / 2)]! : null;
+  }
+
+  /** The rows whose name begins so, in the order in which they were first measured, without that beginning. */
+  rows(prefix: string): string[] {
+    return [...this.#rows.keys()].filter((row) => row.startsWith(prefix)).map((row) => row.slice(prefix.length));
+  }
+}
+
+export async function* benchRocketmq(_work: string, short: boolean): AsyncGenerator<Table> {
+  const plan = short ? SHORT : LONG;
+  const { random, seed } = seeded();
+  const shuffled = <T>(values: readonly T[]): T[] =>
+    values
+      .map((value) => ({ value, at: random() }))
+      .toSorted((a, b) => a.at - b.at)
+      .map(({ value }) => value);
+  const figures = new Figures();
+  for (let repeat = 0; repeat < plan.repeats; repeat++) {
+    for (const flush of shuffled(plan.flushes)) {
+      for (const name of shuffled<ServerName>(['apache', 'rosettamq', 'null'])) {
+        console.error(`  repeat ${repeat + 1} of ${plan.repeats}, flush ${flush}: ${name}`);
+        await measureSends(name, flush, plan, figures, shuffled);
+      }
+      if (flush === 'async' || !short) {
+        for (const name of shuffled<ServerName>(['apache', 'rosettamq']))
+          await measureReads(name, flush, plan, figures);
+        const half = halfLoad(figures, flush);
+        for (const name of shuffled<ServerName>(['apache', 'rosettamq']))
+          await measureLatency(name, flush, half, plan, figures);
+      }
+    }
+    for (const name of shuffled<ServerName>(['apache', 'rosettamq'])) await measureTopics(name, plan, figures);
+  }
+  for (const flush of plan.flushes) yield sendTable(figures, flush, seed);
+  yield readTable(figures);
+  yield latencyTable(figures);
+  yield houseTable(figures, plan);
+}
+
+async function withServer(name: ServerName, flush: Flush, body: (server: Server) => Promise<void>): Promise<void> {
+  const server = await startServer(name, flush);
+  try {
+    await body(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+const label = (outstanding: number, bytes: number): string => `${outstanding} outstanding, ${bytes} B`;
+
+function measureSends(
+  name: ServerName,
+  flush: Flush,
+  plan: Plan,
+  figures: Figures,
+  shuffled: <T>(values: readonly T[]) => T[],
+): Promise<void> {
+  return withServer(name, flush, async (server) => {
+    figures.add('start', name, server.startedInMs);
+    figures.add('resident idle', name, server.residentBytes());
+    const topic = fresh('bench');
+    if (name !== 'null') await load('topic', server.namesrv, topic, QUEUES);
+    const single = plan.sizes.flatMap((bytes) => plan.outstanding.map((threads) => ({ bytes, threads, batch: 0 })));
+    const batches = plan.batches.map((batch) => ({ bytes: plan.sizes[0]!, threads: 4, batch }));
+    // The same order for the table as in the plan, whatever the order of the measurements.
+    const rows = [...single, ...batches].map((row) => ({
+      ...row,
+      key: `send ${flush} ${row.batch > 0 ? `batches of ${row.batch} × ${row.bytes} B, 4 outstanding` : label(row.threads, row.bytes)}`,
+    }));
+    for (const { key, bytes, threads, batch } of shuffled(rows)) {
+      const args = ['-n', server.namesrv, '-t', topic, '-s', String(bytes), '-w', String(threads)];
+      const before = server.cpuSeconds();
+      const began = performance.now();
+      const { perSecond, failed } = await (batch > 0
+        ? rate('batch', [...args, '-b', String(batch)], plan.warmUpSeconds, plan.seconds)
+        : rate('producer', args, plan.warmUpSeconds, plan.seconds));
+      const cpuShare = (server.cpuSeconds() - before) / ((performance.now() - began) / 1_000);
+      figures.add(key, name, perSecond);
+      figures.add(`cpu ${key}`, name, perSecond > 0 ? (cpuShare / perSecond) * 1e6 : 0);
+      figures.add(`failed ${key}`, name, failed);
+    }
+    figures.add('resident after sends', name, server.residentBytes());
+  });
+}
+
+function measureReads(name: ServerName, flush: Flush, plan: Plan, figures: Figures): Promise<void> {
+  return withServer(name, flush, async (server) => {
+    const hot = fresh('hot');
+    await load('topic', server.namesrv, hot, QUEUES);
+    const producing = await begin('producer', ['-n', server.namesrv, '-t', hot, '-s', String(BODY_BYTES), '-w', '64']);
+    const consumed = await rate(
+      'consumer',
+      ['-n', server.namesrv, '-t', hot, '-g', fresh('g')],
+      plan.warmUpSeconds + 3,
+      plan.seconds,
+    );
+    const produced = await producing.end(plan.seconds);
+    figures.add(`read ${flush} hot: consumed`, name, consumed.perSecond);
+    figures.add(`read ${flush} hot: sent at the same time`, name, produced.perSecond);
+    const backlog = fresh('backlog');
+    await load('topic', server.namesrv, backlog, QUEUES);
+    const filled = await load('fill', server.namesrv, backlog, plan.backlog, BODY_BYTES);
+    figures.add(`read ${flush} filling the backlog, 512 outstanding`, name, plan.backlog / filled['seconds']!);
+    const pulled = await load('pull', server.namesrv, backlog, plan.backlog);
+    figures.add(`read ${flush} backlog: pull-through`, name, pulled['messages']! / pulled['seconds']!);
+    figures.add(`resident after ${plan.backlog} waiting`, name, server.residentBytes());
+  });
+}
+
+/** Half of what the slower of the two took with 64 outstanding, so that both have the same load. */
+function halfLoad(figures: Figures, flush: Flush): number {
+  const row = `send ${flush} ${label(64, BODY_BYTES)}`;
+  const slower = Math.min(...(['apache', 'rosettamq'] as const).map((name) => figures.median(row, name) ?? 0));
+  return Math.max(100, Math.round(slower / 2));
+}
+
+function measureLatency(
+  name: ServerName,
+  flush: Flush,
+  perSecond: number,
+  plan: Plan,
+  figures: Figures,
+): Promise<void> {
+  return withServer(name, flush, async (server) => {
+    const topic = fresh('latency');
+    await load('topic', server.namesrv, topic, 4);
+    const told = await load('latency', server.namesrv, topic, perSecond, plan.seconds, BODY_BYTES);
+    for (const part of ['p50', 'p99', 'p999', 'max', 'failed', 'rate'])
+      figures.add(`latency ${flush} ${part}`, name, told[part]!);
+  });
+}
+
+function measureTopics(name: ServerName, plan: Plan, figures: Figures): Promise<void> {
+  return withServer(name, 'async', async (server) => {
+    const told = await load('topics', server.namesrv, plan.topics, 16);
+    figures.add('topics made', name, plan.topics / told['madeSeconds']!);
+    figures.add('topics sent', name, plan.topics / told['sentSeconds']!);
+    figures.add('topics failed', name, told['failed']!);
+    figures.add('topics resident', name, server.residentBytes());
+  });
+}
+
+const thousands = (value: number | null): string =>
+  value === null ? '–' : value >= 10_000 ? `${(value / 1e3).toFixed(1)} k/s` : `${Math.round(value)} /s`;
+const ratio = (ours: number | null, theirs: number | null): string =>
+  ours === null || theirs === null || theirs === 0 ? '–' : `${(ours / theirs).toFixed(2)} ×`;
+const micros = (value: number | null): string => (value === null ? '–' : `${value.toFixed(1)} µs`);
+const megabytes = (value: number | null): string => (value === null ? '–' : `${Math.round(value / 2 ** 20)} MiB`);
+
+function sendTable(figures: Figures, flush: Flush, seed: number): Table {
+  const rows = figures
+    .rows(`send ${flush} `)
+    .sort(
+      (a, b) =>
+        Number(a.startsWith('batches')) - Number(b.startsWith('batches')) ||
+        a.localeCompare(b, 'en', { numeric: true }),
+    )
+    .map((row) => {
+      const key = `send ${flush} ${row}`;
+      const [apache, ours, bound] = (['apache', 'rosettamq', 'null'] as const).map((name) => figures.median(key, name));
+      const failed = (name: ServerName): number => figures.median(`failed ${key}`, name) ?? 0;
+      const cpu = (name: ServerName): string => micros(figures.median(`cpu ${key}`, name));
+      const failures =
+        failed('apache') + failed('rosettamq') > 0 ? `${failed('apache')} / ${failed('rosettamq')}` : '0';
+      return [
+        row,
+        thousands(apache!),
+        thousands(ours!),
+        ratio(ours!, apache!),
+        thousands(bound!),
+        ratio(ours!, bound!),
+        `${cpu('apache')} / ${cpu('rosettamq')}`,
+        failures,
+      ];
+    });
+  return {
+    title: `Sends, flush ${flush}`,
+    text: `RocketMQ's benchmark Producer (one thread for each outstanding send) and BatchProducer (TPS counts messages); ${QUEUES} queues. The null server stores nothing: its column is the client's bound here. Order from seed ${seed}.`,
+    head: [
+      'row',
+      'Apache',
+      'RosettaMQ',
+      'ratio',
+      'null server',
+      'of the bound',
+      'broker CPU per message (Apache / ours)',
+      'failed sends (Apache / ours)',
+    ],
+    rows,
+  };
+}
+
+function readTable(figures: Figures): Table {
+  const rows = figures.rows('read ').map((row) => {
+    const [apache, ours] = (['apache', 'rosettamq'] as const).map((name) => figures.median(`read ${row}`, name));
+    return [row, thousands(apache!), thousands(ours!), ratio(ours!, apache!)];
+  });
+  return {
+    title: 'Reads',
+    text: `Messages of ${BODY_BYTES} B. Hot: the benchmark Consumer beside a Producer with 64 outstanding. Backlog: one pull of 32 after another in each of ${QUEUES} queues.`,
+    head: ['row', 'Apache', 'RosettaMQ', 'ratio'],
+    rows,
+  };
+}
+
+function latencyTable(figures: Figures): Table {
+  const flushes = new Set(figures.rows('latency ').map((row) => row.split(' ')[0]!));
+  const rows = [...flushes].flatMap((flush) =>
+    (['p50', 'p99', 'p999', 'max'] as const).map((part) => {
+      const [apache, ours] = (['apache', 'rosettamq'] as const).map((name) =>
+        figures.median(`latency ${flush} ${part}`, name),
+      );
+      return [
+        `${flush}, ${Math.round(figures.median(`latency ${flush} rate`, 'apache') ?? 0)} /s, ${part}`,
+        micros(apache!),
+        micros(ours!),
+        ratio(ours!, apache!),
+      ];
+    }),
+  );
+  return {
+    title: 'End-to-end latency at half load',
+    text: `From when a send was due to the listener's call, at half of the rate that the slower of the two took with 64 outstanding; ${BODY_BYTES} B. Lower is better.`,
+    head: ['row', 'Apache', 'RosettaMQ', 'ratio'],
+    rows,
+  };
+}
+
+function houseTable(figures: Figures, plan: Plan): Table {
+  const row = (title: string, key: string, show: (value: number | null) => string): string[] => {
+    const [apache, ours] = (['apache', 'rosettamq'] as const).map((name) => figures.median(key, name));
+    return [title, show(apache!), show(ours!), ratio(ours!, apache!)];
+  };
+  const waiting = figures.rows('resident after ').filter((name) => name.endsWith('waiting'));
+  return {
+    title: 'Start, memory, many topics',
+    text: 'Memory is resident memory of the name server (heap up to 256 MiB) and broker (heap up to 1 GiB, direct up to 1 GiB) together, and of RosettaMQ’s one process; mapped log files count where a process maps them.',
+    head: ['row', 'Apache', 'RosettaMQ', 'ratio'],
+    rows: [
+      row('start to ready', 'start', (value) => (value === null ? '–' : `${Math.round(value)} ms`)),
+      row('resident, idle', 'resident idle', megabytes),
+      row('resident, after the sends', 'resident after sends', megabytes),
+      ...waiting.map((name) => row(`resident, ${name}`, `resident after ${name}`, megabytes)),
+      row(`${plan.topics} topics made`, 'topics made', thousands),
+      row(`a send to each of ${plan.topics} topics`, 'topics sent', thousands),
+      row('failures among these', 'topics failed', (value) => String(value ?? '–')),
+      row(`resident with ${plan.topics} topics`, 'topics resident', megabytes),
+    ],
+  };
+}
