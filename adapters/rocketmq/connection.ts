@@ -11,7 +11,7 @@
 
 import type { Duplex } from 'node:stream';
 import { BrokerError } from '../../core/errors.ts';
-import type { Group, Offset, Principal, QueueNumber, TimeMs } from '../../core/types.ts';
+import type { Group, Offset, Principal, QueueNumber, TimeMs, Topic } from '../../core/types.ts';
 import type { Append, AppendTarget, CommitTarget, OffsetCommit, Verbs } from '../../core/verbs.ts';
 import { FLAG_RESPONSE, FRAME_BYTES_MAX } from '../../specs/rocketmq/constants.ts';
 import { RESPONSE, type ResponseCode } from '../../specs/rocketmq/response-codes.ts';
@@ -22,6 +22,7 @@ import { Writer } from '../wire/writer.ts';
 import { type ClientAnswer, ClientCalls } from './client-calls.ts';
 import { readCommand } from './command.ts';
 import { dispatch } from './dispatch.ts';
+import type { Original } from './duplicates.ts';
 import { RequestError, responseCode } from './errors.ts';
 import { Header } from './header.ts';
 import { HostBytes } from './message-id.ts';
@@ -223,8 +224,19 @@ export class Connection implements AppendTarget, CommitTarget {
   }
 
   appended(token: number, queue: QueueNumber, baseOffset: Offset, _storeTimeMs: TimeMs): void {
+    if (this.sends.originals.size > 0) {
+      const original = this.sends.originals.get(token);
+      if (original !== undefined) this.node.duplicates.stored(original, queue, baseOffset);
+    }
     if (!this.#isClosed) this.sends.appended(this, token, queue, baseOffset);
     else this.sends.forget(token);
+  }
+
+  /** The reply to a send that was stored before: where the first one is. */
+  answerDuplicate(ticket: Ticket, topic: Topic, records: number, original: Original): void {
+    if (this.#isClosed) return;
+    const queueId = Math.max(0, topic.queues.indexOf(original.queue));
+    this.sends.answerSend(this, ticket, queueId, original.queue, original.offset, records);
   }
 
   committed(token: number): void {

@@ -19,6 +19,7 @@ import {
 import type { AdapterContext, Address, ConnectionInfo } from '../adapter.ts';
 import { BrokerSettings } from './broker-settings.ts';
 import type { Connection } from './connection.ts';
+import { Duplicates } from './duplicates.ts';
 import { Groups } from './groups.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { JsonObject } from './json-body.ts';
@@ -48,6 +49,7 @@ export class BrokerNode {
   readonly heartbeats = new Heartbeats();
   readonly rates: Rates;
   readonly statistics = new Statistics();
+  readonly duplicates: Duplicates;
   /** All that are open. */
   readonly connections = new Set<Connection>();
   /** When this node began to serve. */
@@ -84,6 +86,7 @@ export class BrokerNode {
     this.settings = new BrokerSettings(this.broker, context.settings);
     this.groups = new Groups(this.broker, context.log, this.counts);
     this.bootMs = context.clock.nowMs();
+    this.duplicates = new Duplicates(this.broker, this.broker.nowMs());
     this.rates = new Rates(this.counts, this.bootMs);
   }
 

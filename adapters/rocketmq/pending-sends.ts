@@ -9,6 +9,7 @@ import { REGION } from '../../specs/rocketmq/constants.ts';
 import { RESPONSE } from '../../specs/rocketmq/response-codes.ts';
 import { FORMAT } from '../adapter.ts';
 import type { Connection, Ticket } from './connection.ts';
+import type { Original } from './duplicates.ts';
 import { RequestError } from './errors.ts';
 import { putOffsetMsgId } from './message-id.ts';
 import { hexadecimal, ReplyConstant, ReplyField } from './reply.ts';
@@ -35,6 +36,8 @@ export class PendingSends {
   readonly #topics: (Topic | null)[] = [];
   #free: number[] = [];
   #slots = 0;
+  /** Slots whose append others wait for (duplicates.ts). */
+  readonly originals = new Map<number, Original>();
   readonly #id = Buffer.alloc(28);
   readonly #ticket = { opaque: 0, serialize: 0, oneway: false };
 
@@ -57,8 +60,15 @@ export class PendingSends {
     return this.#open(ticket, KIND.sendBack);
   }
 
+  /** The append of this slot is the first of its unique key. */
+  fulfil(slot: number, original: Original): void {
+    original.state = 'pending';
+    this.originals.set(slot, original);
+  }
+
   /** Gives a slot back without an answer: the request failed, or the connection is gone. */
   forget(slot: number): void {
+    if (this.originals.size > 0) this.originals.delete(slot);
     this.#topics[slot] = null;
     this.#free.push(slot);
   }
@@ -83,6 +93,18 @@ export class PendingSends {
     connection.node.counts.messagesIn += records;
     // A message that is not due yet lies in no queue: the client hears the one it chose, and no offset.
     const queueId = named >= 0 ? named : Math.max(0, topic.queues.indexOf(queue));
+    this.answerSend(connection, ticket, queueId, queue, baseOffset, records);
+  }
+
+  /** Tells where messages are stored. */
+  answerSend(
+    connection: Connection,
+    ticket: Ticket,
+    queueId: number,
+    queue: QueueNumber,
+    baseOffset: Offset,
+    records: number,
+  ): void {
     const reply = connection.begin(ticket, RESPONSE.SUCCESS);
     const host = connection.storeHost;
     const id = this.#id;

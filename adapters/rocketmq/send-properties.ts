@@ -21,6 +21,8 @@ export class SendProperties {
   tagHash = TAG_NONE;
   /** Words to find the message by (KEYS and UNIQ_KEY), collected over all messages since `begin`. */
   keys: string[] | null = null;
+  /** The UNIQ_KEY of the first message since `begin`, '' when it has none. */
+  uniqueKey = '';
   /** Range of the sharding key's or else the KEYS value, -1 when there is neither. */
   keyStart = -1;
   keyEnd = -1;
@@ -36,6 +38,7 @@ export class SendProperties {
 
   begin(): void {
     this.keys = null;
+    this.uniqueKey = '';
   }
 
   scan(buffer: Buffer, start: number, end: number): void {
@@ -88,7 +91,7 @@ export class SendProperties {
         if (first === 0x50 && same(buffer, start, PROPERTY.POP_CK)) this.mustRewrite = true;
         break;
       case 8:
-        if (first === 0x55 && same(buffer, start, PROPERTY.UNIQ_KEY)) this.#word(buffer.toString('utf8', value, end));
+        if (first === 0x55 && same(buffer, start, PROPERTY.UNIQ_KEY)) this.#unique(buffer.toString('utf8', value, end));
         else if (first === 0x54 && same(buffer, start, PROPERTY.TRAN_MSG)) {
           this.isTransaction = buffer.toString('latin1', value, end).toLowerCase() === 'true';
         }
@@ -106,6 +109,11 @@ export class SendProperties {
         if (first === 0x54) this.#timer(buffer, start, nameEnd, value, end);
         break;
     }
+  }
+
+  #unique(key: string): void {
+    if (this.uniqueKey === '') this.uniqueKey = key;
+    this.#word(key);
   }
 
   #keys(buffer: Buffer, start: number, end: number): void {

@@ -21,6 +21,7 @@ import {
 import { RESPONSE } from '../../specs/rocketmq/response-codes.ts';
 import { BatchCursor } from './batch.ts';
 import type { Connection } from './connection.ts';
+import type { Original } from './duplicates.ts';
 import { RequestError } from './errors.ts';
 import { type FieldNumber, fieldNumber } from './fields.ts';
 import type { Header } from './header.ts';
@@ -112,8 +113,36 @@ export function send(
   connection.node.sendProperties.begin();
   if (isBatch || header.boolean(fields.batch)) addBatch(connection, header, frame);
   else addMessage(connection, header, frame, fields);
+  if (connection.node.settings.dedupeWindowMs > 0 && isDuplicate(connection, header, frame, topic)) return;
   appendBuilt(connection, header, topic, recordHead.bornTimestamp);
 }
+
+/** True when nothing is to be appended now. Else the append that follows is the first of its key. */
+function isDuplicate(connection: Connection, header: Header, frame: Buffer, topic: Topic): boolean {
+  const { node, principal, append } = connection;
+  const { uniqueKey } = node.sendProperties;
+  original = null;
+  if (uniqueKey === '' || (topic.kind !== 'topic' && topic.kind !== 'queue')) return false;
+  const first = node.duplicates.first(principal, topic, uniqueKey, node.settings.dedupeWindowMs);
+  if (first instanceof Promise) {
+    connection.retryAfter(header, frame, first);
+    return true;
+  }
+  if (first.state === 'clear') {
+    original = first;
+    return false;
+  }
+  node.counts.duplicatesSuppressed++;
+  const ticket = connection.ticket(header);
+  const { records } = append;
+  const answer = (): void => connection.answerDuplicate(ticket, topic, records, first);
+  if (first.state === 'stored') answer();
+  else (first.waiting ??= []).push(answer);
+  return true;
+}
+
+/** The entry that the append at hand fulfils; set and used within one send. */
+let original: Original | null = null;
 
 let lastQueue = 0;
 
@@ -131,10 +160,14 @@ function appendBuilt(connection: Connection, header: Header, topic: Topic, bornT
   append.payload = connection.node.outgoing.take();
   append.keys = connection.node.sendProperties.keys;
   append.recordTimeMaxMs = bornTimestamp;
+  const first = original;
+  original = null;
   const slot = connection.sends.openSend(header, topic, append.queue, append.records);
+  if (first !== null) connection.sends.fulfil(slot, first);
   try {
     connection.broker.append(connection.principal, append, connection, slot);
   } catch (error) {
+    if (first !== null) connection.node.duplicates.failed(first);
     connection.sends.forget(slot);
     throw error;
   }

@@ -22,7 +22,7 @@ export const getBrokerRuntimeInfo: RequestHandler = (connection, header) => {
     consumeQueueDiskRatio: '0',
     dispatchBehindBytes: '0',
     dispatchMaxBuffer: '0',
-    earliestMessageTimeStamp: '0',
+    earliestMessageTimeStamp: String(node.bootMs),
     endTransactionThreadPoolQueueCapacity: '100000',
     endTransactionThreadPoolQueueSize: '0',
     getFoundTps: rates.triple('messagesOut', nowMs),

@@ -24,13 +24,15 @@ export interface Harness {
   readonly broker: Broker;
   /** What the adapter logged as a defect. */
   readonly defects: unknown[];
+  /** What it warned of. */
+  readonly warnings: unknown[];
   close(): Promise<void>;
 }
 
 export interface HarnessOptions {
   readonly codecs?: readonly Codec[];
   readonly limits?: Record<string, number>;
-  readonly settings?: Record<string, string | boolean>;
+  readonly settings?: Record<string, string | number | boolean>;
   /** Bytes of the log kept in memory; few make every read a cold one. */
   readonly hotBytes?: number;
 }
@@ -40,6 +42,7 @@ const MIB = 1024 * 1024;
 
 export async function harness(options: HarnessOptions = {}): Promise<Harness> {
   const defects: unknown[] = [];
+  const warnings: unknown[] = [];
   const nothing = (): void => undefined;
   const broker = await Broker.open({
     // Of its clock the disk wants timers and turns only.
@@ -82,7 +85,12 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     broker,
     clock: systemClock,
     random,
-    log: { debug: nothing, info: nothing, warn: nothing, error: (fields) => defects.push(fields) },
+    log: {
+      debug: nothing,
+      info: nothing,
+      warn: (fields) => warnings.push(fields),
+      error: (fields) => defects.push(fields),
+    },
     authenticate: async () => null,
     anonymous: (host) => ({ name: 'anonymous', host }),
     open: () => true,
@@ -94,7 +102,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     adapter.cut();
     await broker.close();
   };
-  return { adapter, context, broker, defects, close };
+  return { adapter, context, broker, defects, warnings, close };
 }
 
 export function infoOf(local: { host: string; port: number }): ConnectionInfo {
@@ -147,11 +155,15 @@ export interface Response {
 export class RawClient {
   readonly stream: Duplex;
   readonly unasked: Response[] = [];
+  /** What it answers to requests of the broker; null lets them be. */
+  answers: ((request: Response) => { code: number; remark?: string; body: Buffer }) | null = null;
+  readonly #language: string;
   readonly #waiting = new Map<number, (response: Response) => void>();
   #opaque = 0;
   #buffer = Buffer.alloc(0);
 
-  constructor(adapter: Adapter) {
+  constructor(adapter: Adapter, language = 'JAVA') {
+    this.#language = language;
     const [ours, theirs] = duplexPair();
     this.stream = ours;
     adapter.accept(theirs, infoOf({ host: '127.0.0.1', port: 10911 }));
@@ -169,7 +181,7 @@ export class RawClient {
   ): Promise<Response> {
     const opaque = ++this.#opaque;
     this.stream.write(
-      jsonFrame({ code, extFields: ext, flag: 0, language: 'JAVA', opaque, version }, Buffer.from(body)),
+      jsonFrame({ code, extFields: ext, flag: 0, language: this.#language, opaque, version }, Buffer.from(body)),
     );
     return this.answerTo(opaque);
   }
@@ -177,7 +189,7 @@ export class RawClient {
   oneway(code: number, ext: Record<string, unknown>, body: Buffer | string = ''): void {
     const opaque = ++this.#opaque;
     this.stream.write(
-      jsonFrame({ code, extFields: ext, flag: 2, language: 'JAVA', opaque, version: 473 }, Buffer.from(body)),
+      jsonFrame({ code, extFields: ext, flag: 2, language: this.#language, opaque, version: 473 }, Buffer.from(body)),
     );
   }
 
@@ -195,6 +207,12 @@ export class RawClient {
     return this.stream.destroyed ? Promise.resolve() : new Promise((resolve) => this.stream.once('close', resolve));
   }
 
+  #answer(request: Response): void {
+    const { code, remark, body } = this.answers!(request);
+    const header = { code, flag: 1, language: this.#language, opaque: request.opaque, remark, version: 473 };
+    this.stream.write(jsonFrame(header, body));
+  }
+
   #data(chunk: Buffer): void {
     this.#buffer = Buffer.concat([this.#buffer, chunk]);
     while (this.#buffer.length >= 4 && this.#buffer.length >= 4 + this.#buffer.readInt32BE(0)) {
@@ -202,7 +220,8 @@ export class RawClient {
       const response = readResponse(this.#buffer.subarray(0, end));
       this.#buffer = this.#buffer.subarray(end);
       const waiting = this.#waiting.get(response.opaque);
-      if ((response.flag & 1) === 0 || waiting === undefined) this.unasked.push(response);
+      if (response.flag === 0 && this.answers !== null) this.#answer(response);
+      else if ((response.flag & 1) === 0 || waiting === undefined) this.unasked.push(response);
       else {
         this.#waiting.delete(response.opaque);
         waiting(response);
