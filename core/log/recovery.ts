@@ -234,6 +234,7 @@ function openSegments(
 ): { segments: Segment[]; beginAt: Position } {
   const { disk, crc } = options;
   const segments: Segment[] = [];
+  const leftOver: string[] = [];
   let lostEnd = -1;
 
   const moved = new Set(manifest?.moved ?? []);
@@ -260,7 +261,7 @@ function openSegments(
     // A segment of moved entries counts only when a manifest names it; its originals are still there otherwise.
     if (head.moved && !moved.has(base)) {
       file.close();
-      disk.remove(path);
+      leftOver.push(path);
       continue;
     }
     const segment = new Segment(head, saltSeed(head.salt, crc), file, base);
@@ -268,10 +269,28 @@ function openSegments(
     segments.push(segment);
   }
   segments.sort((a, b) => a.base - b.base);
+  if (manifest === undefined) checkWhole(segments, damage.length > 0);
+  for (const path of leftOver) disk.remove(path);
   const last = segments[segments.length - 1];
   const beginAt = last !== undefined && lostEnd <= last.base ? -1 : lostEnd;
   if (last !== undefined && !last.moved && last.sealedEnd >= 0 && beginAt < 0) unseal(last);
   return { segments, beginAt };
+}
+
+/**
+ * Without a manifest the log alone must give the state, so none of it may be missing: segments are dropped only when
+ * two manifests were made without them. To go on here would be to forget topics, and to take survivors for left over.
+ */
+function checkWhole(segments: readonly Segment[], hadManifest: boolean): void {
+  let expected = 0;
+  for (const segment of segments) {
+    // Before the first manifest a range may be reserved for moved entries; afterwards a gap cannot be told from a loss.
+    if (segment.base !== expected && (hadManifest || expected === 0))
+      throw new Error(
+        `no manifest verifies, and the log lacks what lay in [${expected}, ${segment.base}): put back a copy of ${MANIFEST_DIRECTORY}/`,
+      );
+    expected = segment.sealedEnd >= 0 ? segment.sealedEnd : segment.limit;
+  }
 }
 
 /** It ended, but nothing had begun behind it: it takes entries again. */
