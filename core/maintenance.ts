@@ -71,6 +71,7 @@ export class Maintenance {
     this.ballast = new Ballast(options.disk, options.ballastBytes);
     this.state = {
       manifests: recovered.manifests,
+      attempted: 0,
       indexed: new Set(recovered.indexed),
       moved: new Set(recovered.segments.filter((segment) => segment.moved).map((segment) => segment.base)),
       dead: new Set(recovered.dead.filter((base) => journal.ranges().some((range) => range.base === base))),

@@ -448,7 +448,8 @@ export class Leases {
     if (line.topic.attributes.deadLetter === null) return settle();
     // Whoever held it may be gone by the time its bytes are there: then it is another's.
     const again = (): void => {
-      if (line.ledger.isLeased(offset)) this.reject(line, offset);
+      const isThere = this.find(line.group, line.queue.number) === line;
+      if (isThere && line.ledger.isLeased(offset)) this.reject(line, offset);
     };
     let hole: number;
     try {

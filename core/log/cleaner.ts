@@ -8,7 +8,7 @@ import { assert } from '../errors.ts';
 import type { Shard } from '../shard.ts';
 import type { Crc32c, Position, QueueNumber, Random } from '../types.ts';
 import { align8 } from './bytes.ts';
-import type { Disk } from './disk.ts';
+import { type Disk, directorySync } from './disk.ts';
 import { ENTRY_HEAD, eachPart, PART_HEAD, readEntryHead, sealEntry } from './entry.ts';
 import { type FileJournal, Segment } from './file-journal.ts';
 import type { Job } from './jobs.ts';
@@ -105,7 +105,7 @@ export function* moveSurvivors(
     file.write(encodeSegmentHead(head, crc), 0, SEGMENT_HEAD, 0);
     yield file;
     disk.rename(temporary, segmentPath(base));
-    disk.syncDirectory(LOG_DIRECTORY);
+    yield directorySync(disk, LOG_DIRECTORY);
   } finally {
     // Opened again below: a file that was renamed is known by its new name from there on.
     file.close();

@@ -46,6 +46,8 @@ export interface Disk {
   remove(path: string): void;
   /** Makes renames, creations and removals in the directory durable. */
   syncDirectory(path: string): void;
+  /** The same elsewhere. */
+  syncDirectoryAsync(path: string, done: (error: DiskError | null) => void): void;
   makeDirectory(path: string): void;
   /** Names in the directory, sorted; empty when it does not exist. */
   list(path: string): string[];
@@ -61,4 +63,14 @@ export interface Disk {
 export function makeDurableDirectory(disk: Disk, path: string): void {
   if (!disk.exists(path)) disk.makeDirectory(path);
   disk.syncDirectory('.');
+}
+
+/** What a job may wait for: done on the spot, or off the loop. */
+export interface Syncable {
+  sync(): void;
+  syncAsync(done: (error: DiskError | null) => void): void;
+}
+
+export function directorySync(disk: Disk, path: string): Syncable {
+  return { sync: () => disk.syncDirectory(path), syncAsync: (done) => disk.syncDirectoryAsync(path, done) };
 }

@@ -1,11 +1,11 @@
 /**
  * Long work in slices: snapshots, index files, cleaning. A job is a generator that yields often; it goes on for a few
- * milliseconds per turn. Yielding a file means: make it durable off the loop, then go on. Jobs run one after the other.
+ * milliseconds per turn. Yielding a file or directory means: make it durable off the loop, then go on. Jobs run one after the other.
  */
 import type { Clock } from '../types.ts';
-import type { DiskFile } from './disk.ts';
+import type { Syncable } from './disk.ts';
 
-export type Job = Generator<DiskFile | undefined, void, void>;
+export type Job = Generator<Syncable | undefined, void, void>;
 
 const SLICE_MS = 3;
 const PAUSE_MS = 1;
@@ -48,7 +48,7 @@ export class Jobs {
     let steps = 0;
     while (this.queue.length > 0) {
       const { job, done } = this.queue[0]!;
-      let step: IteratorResult<DiskFile | undefined, void>;
+      let step: IteratorResult<Syncable | undefined, void>;
       try {
         step = job.next();
       } catch (error) {

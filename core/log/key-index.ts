@@ -8,7 +8,7 @@
  */
 import type { Crc32c, Offset, Position, QueueNumber, TimeMs } from '../types.ts';
 import { readU48, writeU48 } from './bytes.ts';
-import type { Disk } from './disk.ts';
+import { type Disk, directorySync } from './disk.ts';
 import type { Job } from './jobs.ts';
 import { LOG_DIRECTORY } from './segment.ts';
 
@@ -191,5 +191,5 @@ export function* writeKeyFile(disk: Disk, keys: OpenKeys, base: Position, crc: C
     file.close();
   }
   disk.rename(`${path}.tmp`, path);
-  disk.syncDirectory(LOG_DIRECTORY);
+  yield directorySync(disk, LOG_DIRECTORY);
 }

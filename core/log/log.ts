@@ -8,6 +8,7 @@
 import { assert, BrokerError } from '../errors.ts';
 import type { Clock, Crc32c, Position, TimeMs } from '../types.ts';
 import { align8 } from './bytes.ts';
+import type { Syncable } from './disk.ts';
 import { ENTRY_HEAD, type EntryHead, sealEntry } from './entry.ts';
 import { type Journal, JournalError } from './journal.ts';
 
@@ -66,6 +67,7 @@ export class Log {
   writes = 0;
   syncs = 0;
   private lastStoreTimeMs: TimeMs = 0;
+  private readonly waiting: { upTo: Position; done: (error: null) => void }[] = [];
   private readonly head: EntryHead = { length: 0, epoch: 0, position: 0, durable: 0, storeTimeMs: 0, parts: 0 };
   /** Set by begin(): the buffer and where the first part goes. */
   bytes: Buffer = Buffer.alloc(0);
@@ -175,6 +177,7 @@ export class Log {
     if (this.lost !== null) return;
     this.listener.committed(this.writtenTo, this.syncedTo);
     if (this.lost !== null) return;
+    this.releaseWaiting();
     this.maybeSync();
     if (this.syncedTo < this.writtenTo && !this.intervalArmed) {
       this.intervalArmed = true;
@@ -269,6 +272,31 @@ export class Log {
     if (upTo <= this.syncedTo) return;
     this.syncedTo = upTo;
     this.listener.committed(this.writtenTo, this.syncedTo);
+    this.releaseWaiting();
+  }
+
+  /** Everything appended so far, to be waited for. */
+  readonly durable: Syncable = { sync: () => this.syncNow(), syncAsync: (done) => this.whenDurable(done) };
+
+  private whenDurable(done: (error: null) => void): void {
+    if (this.lost !== null) return;
+    try {
+      this.listener.beforeWrite();
+      this.write();
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.waiting.push({ upTo: this.writtenTo, done });
+    this.syncWantedTo = Math.max(this.syncWantedTo, this.writtenTo);
+    this.listener.committed(this.writtenTo, this.syncedTo);
+    if (!this.syncing && this.syncedTo < this.writtenTo) this.startSync(false);
+    this.releaseWaiting();
+  }
+
+  /** After a lost journal nobody is told: the state is void. */
+  private releaseWaiting(): void {
+    while (this.waiting.length > 0 && this.waiting[0]!.upTo <= this.syncedTo) this.waiting.shift()!.done(null);
   }
 
   /** Another sync is under way; its outcome decides about what was written before it. */

@@ -8,7 +8,8 @@
  * blocks {u32 length, u32 crc32c, bytes}.
  */
 import type { Crc32c, Position, TimeMs } from '../types.ts';
-import { type Disk, DiskError, type DiskFile } from './disk.ts';
+import { type Disk, DiskError, type DiskFile, directorySync } from './disk.ts';
+import type { Job } from './jobs.ts';
 
 export const MANIFEST_DIRECTORY = 'manifest';
 export const MANIFEST_VERSION = 1;
@@ -85,27 +86,27 @@ function crcText(crc: Crc32c, bytes: Buffer, end: number): string {
   return crc(bytes, 0, end, 0).toString(16).padStart(8, '0');
 }
 
-/** Durable when it returns. */
-export function writeManifest(disk: Disk, manifest: Manifest, crc: Crc32c): void {
+/** Durable when it ends. */
+export function* writeManifest(disk: Disk, manifest: Manifest, crc: Crc32c): Job {
   const json = Buffer.from(JSON.stringify(manifest));
   const bytes = Buffer.concat([json, Buffer.from(`\n${crcText(crc, json, json.length)}\n`)]);
   const path = manifestPath(manifest.number);
   const file = disk.open(`${path}.tmp`, 'create');
   try {
     file.write(bytes, 0, bytes.length, 0);
-    file.sync();
+    yield file;
   } finally {
     file.close();
   }
   disk.rename(`${path}.tmp`, path);
-  disk.syncDirectory(MANIFEST_DIRECTORY);
+  yield directorySync(disk, MANIFEST_DIRECTORY);
 }
 
 /**
  * Removes manifests but the newest ones, and table files that no manifest kept names: the manifests first and durably,
  * so that no power cut leaves one whose tables are gone.
  */
-export function prune(disk: Disk, keep: readonly Manifest[]): void {
+export function* prune(disk: Disk, keep: readonly Manifest[]): Job {
   const named = new Set<string>();
   for (const manifest of keep) {
     named.add(manifestPath(manifest.number));
@@ -117,8 +118,12 @@ export function prune(disk: Disk, keep: readonly Manifest[]): void {
     .filter((path) => !named.has(path));
   const manifests = gone.filter((path) => path.endsWith('.json'));
   for (const path of manifests) disk.remove(path);
-  if (manifests.length > 0) disk.syncDirectory(MANIFEST_DIRECTORY);
-  for (const path of gone) if (!manifests.includes(path)) disk.remove(path);
+  if (manifests.length > 0) yield directorySync(disk, MANIFEST_DIRECTORY);
+  for (const path of gone) {
+    if (manifests.includes(path)) continue;
+    disk.remove(path);
+    yield undefined;
+  }
 }
 
 export class TableWriter {

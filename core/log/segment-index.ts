@@ -13,7 +13,7 @@
 import { assert } from '../errors.ts';
 import type { Crc32c, Offset, Position, QueueNumber, TimeMs } from '../types.ts';
 import { readU48, writeU48 } from './bytes.ts';
-import type { Disk, DiskFile } from './disk.ts';
+import { type Disk, type DiskFile, directorySync } from './disk.ts';
 import type { Job } from './jobs.ts';
 import { LOG_DIRECTORY } from './segment.ts';
 import { UNIT_BYTES, type UnitFields, unitBase, unitCount, writeUnit } from './units.ts';
@@ -339,5 +339,5 @@ export function* writeIndexFile(disk: Disk, index: MemoryIndex, path: string, en
     file.close();
   }
   disk.rename(temporary, path);
-  disk.syncDirectory(LOG_DIRECTORY);
+  yield directorySync(disk, LOG_DIRECTORY);
 }

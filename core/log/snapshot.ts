@@ -6,7 +6,7 @@
 import type { Shard } from '../shard.ts';
 import { TABLES, type TableName } from '../state/tables.ts';
 import type { Crc32c, Position } from '../types.ts';
-import { type Disk, DiskError, makeDurableDirectory } from './disk.ts';
+import { type Disk, DiskError, directorySync, makeDurableDirectory } from './disk.ts';
 import type { Job } from './jobs.ts';
 import {
   MANIFEST_DIRECTORY,
@@ -66,6 +66,8 @@ export class Ballast {
 export interface SnapshotState {
   /** Newest first. */
   manifests: Manifest[];
+  /** Highest number given to a snapshot, finished or not: one whose last step failed may be found by a start. */
+  attempted: number;
   indexed: Set<Position>;
   moved: Set<Position>;
   dead: Set<Position>;
@@ -90,7 +92,8 @@ function blocks(shard: Shard, table: TableName): Generator<Buffer> {
 
 export function* writeSnapshot(disk: Disk, crc: Crc32c, shard: Shard, state: SnapshotState): Job {
   makeDurableDirectory(disk, MANIFEST_DIRECTORY);
-  const number = (state.manifests[0]?.number ?? 0) + 1;
+  const number = Math.max(state.manifests[0]?.number ?? 0, state.attempted) + 1;
+  state.attempted = number;
   const files: Record<string, TableFile> = {};
   for (const table of TABLES) {
     const position = shard.log.position;
@@ -106,13 +109,12 @@ export function* writeSnapshot(disk: Disk, crc: Crc32c, shard: Shard, state: Sna
     }
     files[table] = { file: writer.path, bytes: writer.bytes, position };
   }
-  disk.syncDirectory(MANIFEST_DIRECTORY);
-  while (shard.log.syncInFlight) yield undefined;
+  yield directorySync(disk, MANIFEST_DIRECTORY);
   // Taken before the sync: a segment sealed meanwhile is named by the next manifest.
   const indexed = [...state.indexed];
   const moved = [...state.moved];
   const dead = [...state.dead];
-  shard.log.syncNow();
+  yield shard.log.durable;
   const manifest: Manifest = {
     version: MANIFEST_VERSION,
     number,
@@ -125,7 +127,7 @@ export function* writeSnapshot(disk: Disk, crc: Crc32c, shard: Shard, state: Sna
     dead,
     tables: files,
   };
-  writeManifest(disk, manifest, crc);
+  yield* writeManifest(disk, manifest, crc);
   state.manifests = [manifest, ...state.manifests].slice(0, MANIFESTS_KEPT);
-  prune(disk, state.manifests);
+  yield* prune(disk, state.manifests);
 }

@@ -37,7 +37,9 @@ export function restart(model: Model, there: Reopened, power: boolean): void {
   model.operations.forEach((operation, n) => {
     if (presence[n] !== 'lost') return;
     must(power || operation.turn > model.writtenTurn, `written before the end and lost: ${describe(operation)}`);
-    must(operation.turn >= lastThere, `lost, though later ones are there: ${describe(operation)}`);
+    // What a turn only noted is written at its end, behind what was appended before that.
+    const turn = operation.kind === 'append' ? operation.turn : operation.turn + 1;
+    must(turn >= lastThere, `lost, though later ones are there: ${describe(operation)}`);
   });
   for (let n = model.operations.length - 1; n >= 0; n--)
     if (presence[n] === 'lost') undo(model, model.operations[n]!, there);

@@ -264,7 +264,7 @@ export class Model {
   acknowledged(operation: Operation): void {
     operation.durable = true;
     for (const other of this.operations)
-      if (other.turn < operation.turn || (other.kind === 'append' && other.n < operation.n)) other.durable = true;
+      if (other.turn < operation.turn - 1 || (other.kind === 'append' && other.n < operation.n)) other.durable = true;
     this.trim();
   }
 

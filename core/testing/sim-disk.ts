@@ -130,6 +130,22 @@ export class SimDisk implements Disk {
     this.names.sync(path);
   }
 
+  syncDirectoryAsync(name: string, done: (error: DiskError | null) => void): void {
+    let path = '';
+    let error: DiskError | null = null;
+    try {
+      path = this.before('sync-directory', name);
+      if (!this.names.hasDirectory(path)) throw new DiskError('missing', `sync directory ${path}: no such directory`);
+    } catch (thrown) {
+      if (!(thrown instanceof DiskError)) throw thrown;
+      error = thrown;
+    }
+    this.later('sync-async', name, () => {
+      if (error === null) this.names.sync(path);
+      done(error);
+    });
+  }
+
   makeDirectory(name: string): void {
     const path = this.before('make-directory', name);
     this.names.make(path);
