@@ -74,6 +74,8 @@ export class BrokerNode {
   };
   draining = false;
   readonly #names = new Map<string, CoreName | null>();
+  /** Which topic a name meant last: its row is looked up by that, without making a key of strings. */
+  readonly #uuids = new Map<string, string>();
   readonly #topicBytes = new Map<string, Buffer>();
   readonly #creations = new Map<string, Promise<Topic>>();
 
@@ -92,6 +94,22 @@ export class BrokerNode {
 
   /** The topic that a client means by this name, null when there is none. */
   topic(wireName: string): Topic | null {
+    const uuid = this.#uuids.get(wireName);
+    if (uuid !== undefined) {
+      // The current row of that topic; none when it was deleted, whatever has its name now.
+      const known = this.broker.topicByUuid(uuid);
+      if (known !== null) return known;
+      this.#uuids.delete(wireName);
+    }
+    const topic = this.#findTopic(wireName);
+    if (topic !== null) {
+      if (this.#uuids.size >= NAMES_CACHED_MAX) this.#uuids.clear();
+      this.#uuids.set(wireName, topic.uuid);
+    }
+    return topic;
+  }
+
+  #findTopic(wireName: string): Topic | null {
     const name = this.coreName(wireName);
     if (name === null) return null;
     const topic =

@@ -76,9 +76,12 @@ export function send(
   isBatch: boolean,
 ): void {
   const wireTopic = destination(connection, header, fields);
-  checkName(wireTopic);
+  if (isClosedTopic(wireTopic)) {
+    throw new RequestError(RESPONSE.NO_PERMISSION, `sending to the system topic ${wireTopic} is forbidden`);
+  }
   const topic = connection.node.topic(wireTopic);
   if (topic === null) {
+    checkName(wireTopic);
     createThenSend(connection, header, frame, fields, wireTopic);
     return;
   }
@@ -257,9 +260,6 @@ function checkName(topic: string): void {
     const what =
       topic.length > TOPIC_CHARS_MAX ? `is longer than ${TOPIC_CHARS_MAX}` : 'has characters that none may have';
     throw new RequestError(RESPONSE.MESSAGE_ILLEGAL, `the topic's name ${what}: ${topic.slice(0, 255)}`);
-  }
-  if (isClosedTopic(topic)) {
-    throw new RequestError(RESPONSE.NO_PERMISSION, `sending to the system topic ${topic} is forbidden`);
   }
 }
 
