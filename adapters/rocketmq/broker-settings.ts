@@ -40,6 +40,7 @@ export class BrokerSettings {
   /** Write permission was wiped by an operator (205). */
   writeWiped = false;
 
+  /** `given` are the configuration's own, numbers among them. */
   constructor(broker: Verbs, given: Readonly<Record<string, string | number | boolean>>) {
     this.#broker = broker;
     this.#configured = {

@@ -85,7 +85,7 @@ export class BrokerNode {
     this.namespace = String(context.settings['namespace'] ?? NAMESPACE);
     this.brokerName = String(context.settings['brokerName'] ?? 'rosettamq');
     this.clusterName = String(context.settings['clusterName'] ?? 'DefaultCluster');
-    this.settings = new BrokerSettings(this.broker, context.settings);
+    this.settings = new BrokerSettings(this.broker, { ...context.settings, ...context.limits });
     this.groups = new Groups(this.broker, context.log, this.counts);
     this.bootMs = context.clock.nowMs();
     this.duplicates = new Duplicates(this.broker, this.broker.nowMs());

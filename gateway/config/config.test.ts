@@ -70,6 +70,7 @@ const DEFAULTS: Config = {
     fast: { ...listener, port: 10909 },
     frameBytesMax: 16 * 1024 * 1024,
     ...limits,
+    dedupeWindowMs: 0,
   },
   kafka: {
     ...listener,

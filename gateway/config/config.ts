@@ -53,6 +53,7 @@ interface RocketmqConfig extends ProtocolLimits {
   readonly nameserver: AdvertisedListenerConfig;
   readonly broker: AdvertisedListenerConfig;
   readonly fast: AdvertisedListenerConfig;
+  readonly dedupeWindowMs: number;
 }
 
 interface KafkaConfig extends AdvertisedListenerConfig, ProtocolLimits {
