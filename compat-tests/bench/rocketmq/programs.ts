@@ -51,9 +51,12 @@ export interface Rate {
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
+/** RocketMQ's programs report each second, but over the ten seconds before, and not until there are ten. */
+const WINDOW_SECONDS = 10;
+
 /**
- * Runs one of RocketMQ's programs until it has reported for the given time after its warm-up, and ends it: the median of
- * the rates of each second. What they print: "Send TPS: 123 … Send Failed: 0 Response Failed: 0", "Consume TPS: 123 …".
+ * Runs one of RocketMQ's programs until it has reported for the given time after its warm-up and its first window, and
+ * ends it: the median of these reports. What they print: "Send TPS: 123 … Send Failed: 0", "Consume TPS: 123 …".
  */
 export async function rate(
   program: (typeof OWN)[number],
@@ -62,7 +65,7 @@ export async function rate(
   seconds: number,
 ): Promise<Rate> {
   const running = await begin(program, args);
-  await sleep((warmUpSeconds + seconds + 1) * 1_000);
+  await sleep((warmUpSeconds + WINDOW_SECONDS + seconds + 1) * 1_000);
   return running.end(seconds);
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { freePorts, isListening, ServerProcess } from '../../harness/process.ts';
 import { Product } from '../../harness/product.ts';
 import { scratch } from '../../harness/work.ts';
+import { hasBroker } from '../../peers/rocketmq/registered.ts';
 import { startRocketmq } from '../../peers/rocketmq/rocketmq.ts';
 
 export type ServerName = 'apache' | 'rosettamq' | 'null';
@@ -74,6 +75,7 @@ const start: Record<ServerName, (folder: string, flush: Flush) => Promise<Starte
     // The sizes of an installation, not those of the suites.
     const settings = { 'store.segmentBytes': 256 * 1024 * 1024, 'store.reserveBytes': 64 * 1024 * 1024 };
     const product = await Product.start('bench', { dataDir: join(folder, 'data'), flush, settings });
+    await product.server.ready(() => hasBroker(product.endpoints.rocketmq), 10_000);
     return {
       namesrv: product.endpoints.rocketmq,
       pids: [product.server.pid],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { freePorts, isListening, ServerProcess } from '../../harness/process.ts';
 import { peerClasspath } from '../../harness/toolchain.ts';
 import { execute } from '../../harness/work.ts';
+import { hasBroker } from './registered.ts';
 
 /** The broker takes its port, port - 2 (fast) and port + 1 (high availability): three in a row must be free. */
 async function brokerPort(): Promise<number> {
@@ -79,6 +80,7 @@ export async function startRocketmq(
     { env, logFile: join(folder, 'broker.log') },
   );
   await broker.ready(() => isListening(port), 60_000);
+  await broker.ready(() => hasBroker(address), 60_000);
   return { namesrv, broker, address };
 }
 

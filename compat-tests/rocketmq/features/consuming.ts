@@ -2,7 +2,6 @@
 // topics, members that come and go, subscriptions that differ.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { differs } from '../differences.ts';
 import { type Actor, bodies, fresh, sleep, texts, until } from '../stage.ts';
 
 const assigned = async (actor: Pick<Actor, 'call'>, consumer: string): Promise<string[]> =>
@@ -135,15 +134,13 @@ export function consuming(actor: Actor): void {
     assert.equal((await actor.received(first, 5)).length, 5);
     await sleep(1_500);
     await actor.send(topic, [{ body: 'latest' }]);
-    const [all, timed, late] = [
-      await actor.received(first, 6),
-      await actor.received(since, differs('from-timestamp-young').length),
-      await actor.received(last, differs('from-last-young').length),
-    ];
-    for (const consumer of [first, last, since]) await actor.call('close', { consumer });
-    assert.equal(all.length, 6);
-    assert.deepEqual(bodies(late).sort(), differs('from-last-young').toSorted());
-    assert.deepEqual(bodies(timed).sort(), differs('from-timestamp-young').toSorted());
+    // A queue whose first message is still there and still young is read from its beginning by every new group: the
+    // broker has no better place for it, and tells it as a committed offset of zero.
+    for (const consumer of [first, last, since]) {
+      const got = await actor.received(consumer, 6);
+      await actor.call('close', { consumer });
+      assert.deepEqual(bodies(got).sort(), ['latest', 'new-0', 'new-1', 'old-0', 'old-1', 'old-2']);
+    }
   });
 
   void it('several topics in a group, each with its filter', async () => {

@@ -204,7 +204,9 @@ func toMessage(topic string, from sentMessage) *primitive.Message {
 	if from.Shard != "" {
 		m.WithShardingKey(from.Shard)
 	}
-	m.WithProperties(from.Properties)
+	for name, value := range from.Properties {
+		m.WithProperty(name, value)
+	}
 	if from.Queue != nil {
 		m.Queue = &primitive.MessageQueue{Topic: topic, QueueId: *from.Queue}
 	}
