@@ -65,6 +65,15 @@ export class FileDisk implements Disk {
     this.#attempt('sync directory', name, () => syncDirectory(this.#full(name)));
   }
 
+  syncDirectoryAsync(name: string, done: (error: DiskError | null) => void): void {
+    fs.open(this.#full(name), O_RDONLY, (openError, fd) => {
+      if (openError !== null) return done(diskError('sync directory', name, openError));
+      fs.fsync(fd, (error) => {
+        fs.close(fd, () => done(error === null ? null : diskError('sync directory', name, error)));
+      });
+    });
+  }
+
   makeDirectory(name: string): void {
     this.#attempt('make directory', name, () => fs.mkdirSync(this.#full(name), { recursive: true, mode: 0o700 }));
   }
