@@ -452,6 +452,10 @@ export class Broker implements Verbs {
     this.membership.unlock(group, queue, owner);
   }
 
+  locked(group: Group): boolean {
+    return this.membership.locked(group);
+  }
+
   // ---------------------------------------------------------------- reading by lease
 
   subscribe(principal: Principal, consumer: LeaseConsumer): void {

@@ -289,6 +289,8 @@ export interface Verbs {
   /** Exclusive short leases on a whole queue for ordered readers. True when `owner` holds it now. */
   lockQueue(group: Group, queue: QueueNumber, owner: string, leaseMs: number): boolean;
   unlockQueue(group: Group, queue: QueueNumber, owner: string): void;
+  /** True while any queue of the group is held so: its readers are ordered ones. */
+  locked(group: Group): boolean;
 
   // ------------------------------------------------------------ reading by lease
   /** Starts pushing. Throws exclusive-consumer, group-in-use, access-denied. The first delivery comes in a later turn. */

@@ -122,6 +122,13 @@ export class Membership {
     if (locks?.get(queue)?.owner === owner) locks.delete(queue);
   }
 
+  /** Whether somebody holds a queue of the group now. */
+  locked(group: Group): boolean {
+    const nowMs = this.clock.nowMs();
+    for (const lock of this.locks.get(group.id)?.values() ?? []) if (lock.untilMs > nowMs) return true;
+    return false;
+  }
+
   private row(group: GroupState): Present {
     let row = this.present.get(group.id);
     if (row === undefined) {
