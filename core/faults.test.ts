@@ -28,7 +28,7 @@ async function story(
     }
   };
   try {
-    one.tell(5, () => over || one.sim.lost !== null);
+    one.tell(4, () => over || one.sim.lost !== null);
   } catch (error) {
     if (!over && !(one.sim.lost !== null && (error as { code?: string }).code === 'storage-failed')) throw error;
   }
