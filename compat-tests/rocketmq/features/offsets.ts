@@ -36,23 +36,22 @@ export function offsets(actor: Actor): void {
     const next = await actor.call('subscribe', { group, topics: { [topic]: '*' } });
     const got = await actor.received(next.consumer, 3);
     await actor.call('close', { consumer: next.consumer });
-    assert.deepEqual(bodies(got), bodies(texts(3, 'next') as never));
+    assert.deepEqual(bodies(got).sort(), bodies(texts(3, 'next') as never));
   });
 
   void it('clone: another group has the same place', async () => {
     const topic = await actor.topic(2);
     const [from, to] = [fresh('g'), fresh('g')];
     await actor.send(topic, texts(8));
-    await actor.call('createGroup', { group: from });
-    await actor.call('commit', { group: from, topic, queue: 0, offset: 3 });
-    await actor.call('commit', { group: from, topic, queue: 1, offset: 1 });
-    // A group that has had a member has the retry topic by whose route its brokers are found.
-    const { consumer } = await actor.call('subscribe', { group: to, topics: { [await actor.topic(1)]: '*' } });
-    await until('its retry topic', async () => (await actor.call('route', { topic: `%RETRY%${to}` }))['read'] === 1);
+    // The brokers of a group are found by the route of its retry topic, which comes with its first member.
+    const { consumer } = await actor.call('subscribe', { group: from, topics: { [topic]: '*' } });
+    await actor.received(consumer, 8);
     await actor.call('close', { consumer });
+    await until('the place is committed', async () => (await committed(from, topic, 1)) === 4);
+    await actor.call('createGroup', { group: to });
     await actor.call('cloneOffset', { from, to, topic });
-    await until('the clone', async () => (await committed(to, topic, 0)) === 3);
-    assert.equal(await committed(to, topic, 1), 1);
+    await until('the clone', async () => (await committed(to, topic, 0)) === 4);
+    assert.equal(await committed(to, topic, 1), 4);
   });
 
   void it('reset by time, members online: they consume again from there', async () => {
@@ -98,6 +97,6 @@ export function offsets(actor: Actor): void {
     const next = await actor.call('subscribe', { group, topics: { [topic]: '*' } });
     const got = await actor.received(next.consumer, 3);
     await actor.call('close', { consumer: next.consumer });
-    assert.deepEqual(bodies(got), bodies(texts(3, 'new') as never));
+    assert.deepEqual(bodies(got).sort(), bodies(texts(3, 'new') as never));
   });
 }
