@@ -29,7 +29,7 @@ void describe('go', { concurrency: 8, skip: missing }, () => {
     assert.equal(messages.length, 19);
     const first = messages[0]!;
     assert.deepEqual([first.body, first.key?.trim(), first.tag, first.properties['p']], ['sync', 'k', 'T', 'q']);
-    assert.deepEqual(bodies(messages.slice(14)), bodies(texts(5, 'batch') as never));
+    assert.deepEqual(bodies(messages.slice(14)), bodies(texts(5, 'batch')));
   });
 
   void it('a key stays in its queue; compressed bodies cross in both directions', async () => {
@@ -62,7 +62,7 @@ void describe('go', { concurrency: 8, skip: missing }, () => {
     await sleep(500);
     const got = await go.received(consumer, 20);
     await go.call('close', { consumer });
-    assert.deepEqual([...new Set(got.map((one) => one.tag))].sort(), ['A', 'C']);
+    assert.deepEqual(new Set(got.map((one) => one.tag)), new Set(['A', 'C']));
     assert.equal(new Set(bodies(got)).size, 20);
     assert.equal(got.length, 20);
   });

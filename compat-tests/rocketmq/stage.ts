@@ -108,7 +108,7 @@ export class Actor {
 export const texts = (count: number, prefix = 'm'): { body: string }[] =>
   Array.from({ length: count }, (_, i) => ({ body: `${prefix}-${i}` }));
 
-export const bodies = (messages: readonly Received[]): string[] => messages.map((one) => one.body);
+export const bodies = (messages: readonly { body: string }[]): string[] => messages.map((one) => one.body);
 
 /** Asks until the answer is yes; a failing probe is a no. */
 export async function until(what: string, probe: () => Promise<boolean>, waitMs = 30_000): Promise<void> {

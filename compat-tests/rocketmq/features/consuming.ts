@@ -16,8 +16,8 @@ export function consuming(actor: Actor): void {
     await sleep(500);
     const got = await actor.received(consumer, 200);
     await actor.call('close', { consumer });
-    assert.deepEqual(bodies(got).sort(), bodies(texts(200) as never).sort());
-    assert.deepEqual([...new Set(got.map((one) => one.queue))].sort(), [0, 1, 2, 3]);
+    assert.deepEqual(bodies(got).sort(), bodies(texts(200)).sort());
+    assert.deepEqual(new Set(got.map((one) => one.queue)), new Set([0, 1, 2, 3]));
   });
 
   void it('orderly: each queue in order; a suspended queue waits while the others go on', async () => {
@@ -35,8 +35,8 @@ export function consuming(actor: Actor): void {
     const got = await actor.received(consumer, 24);
     await actor.call('close', { consumer });
     const of = (queue: number): string[] => bodies(got.filter((one) => one.queue === queue));
-    assert.deepEqual(of(0), ['held', 'held', 'held', 'held', ...bodies(texts(10) as never)]);
-    assert.deepEqual(of(1), bodies(texts(10, 'o') as never));
+    assert.deepEqual(of(0), ['held', 'held', 'held', 'held', ...bodies(texts(10))]);
+    assert.deepEqual(of(1), bodies(texts(10, 'o')));
     const heldAt = got.filter((one) => one.body === 'held').map((one) => one.at);
     assert.ok(heldAt[1]! - heldAt[0]! >= 450, 'the queue is suspended for a moment');
     assert.ok(got.find((one) => one.body === 'o-9')!.at < heldAt[3]!, 'the other queue does not wait');
@@ -93,12 +93,12 @@ export function consuming(actor: Actor): void {
     await actor.call('close', { consumer: two.consumer });
     await actor.send(topic, texts(4, 'away'));
     const again = await actor.call('subscribe', { ...fields, instance: name });
-    assert.deepEqual(bodies(await actor.received(again.consumer, 4)).sort(), bodies(texts(4, 'away') as never));
+    assert.deepEqual(bodies(await actor.received(again.consumer, 4)).sort(), bodies(texts(4, 'away')));
     assert.equal((await actor.received(one.consumer, 14)).length, 14);
     for (const { consumer } of [one, again]) await actor.call('close', { consumer });
   });
 
-  void it('tags: by hash on the broker and by string in the client; an unsubscribed topic stops', async () => {
+  void it('tags: by hash on the broker and by string in the client', async () => {
     const topic = await actor.topic(1);
     const { consumer } = await actor.call('subscribe', { group: fresh('g'), topics: { [topic]: 'AaAa || C' } });
     // "AaAa" and "BBBB" have one hash code, so the broker lets both through and the client takes one.
