@@ -22,7 +22,7 @@ import { isWireName, spell, spellWithin, unspell } from './names.ts';
 import { findProperty, readProperties, writeProperties } from './properties.ts';
 import { locate, newRecordPlace, PayloadBuilder, RECORDS_AT } from './record.ts';
 import { Reply, ReplyField } from './reply.ts';
-import { putStoredMessage, storedMessageBytes } from './stored-message.ts';
+import { addedProperties, putStoredMessage, storedMessageBytes } from './stored-message.ts';
 import { parseTagExpression, tagHash } from './tags.ts';
 
 const vectors = JSON.parse(
@@ -218,7 +218,13 @@ describe('stored messages', () => {
     const { payload } = build(new HostBytes(bornHost, bornPort), names);
     const place = newRecordPlace();
     locate(payload, RECORDS_AT, place);
-    const delivery = { queueId: 3, queue: 5, storeHost: new HostBytes(storeHost, 10911), topic: Buffer.from('Orders') };
+    const delivery = {
+      queueId: 3,
+      queue: 5,
+      storeHost: new HostBytes(storeHost, 10911),
+      topic: Buffer.from('Orders'),
+      added: Buffer.alloc(0),
+    };
     const size = storedMessageBytes(place, delivery);
     const target = Buffer.alloc(size);
     expect(putStoredMessage(target, 0, payload, place, delivery, 123456, 1700000000999)).toBe(size);
@@ -241,6 +247,7 @@ describe('stored messages', () => {
       queue: 2 ** 21 - 1,
       storeHost: new HostBytes('1.2.3.4', 10911),
       topic: Buffer.from('T'.repeat(127)),
+      added: addedProperties('C'),
     };
     const size = storedMessageBytes(place, delivery);
     const both = Buffer.alloc(size * 2);
@@ -249,6 +256,8 @@ describe('stored messages', () => {
     const decoded = decoder.decodes(ByteBuffer.wrap(both));
     expect(decoded.map((message) => message.queueOffset)).toEqual([2 ** 32 - 1, 1]);
     expect(decoded[0]).toMatchObject({ topic: 'T'.repeat(127), tags: 'TagA', keys: 'k1', bornHost: '10.1.2.3:54321' });
+    const { properties } = decoded[0]!;
+    expect(properties).toMatchObject({ MSG_REGION: 'DefaultRegion', TRACE_ON: 'true', CLUSTER: 'C' });
     expect(decoded[0]!.body).toEqual(body);
     // As a double it is still exact: that is what the short packing is for.
     expect(placeOf(BigInt(decoded[0]!.commitLogOffset))).toEqual({ queue: 2 ** 21 - 1, offset: 2 ** 32 - 1 });
@@ -257,6 +266,7 @@ describe('stored messages', () => {
 
 interface AliMessage {
   body: Buffer;
+  properties: Record<string, string>;
   queueOffset: number;
   commitLogOffset: number;
 }

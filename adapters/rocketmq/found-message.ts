@@ -49,6 +49,7 @@ export function foundStoredMessage(
     queueId: topic.queues.indexOf(queue),
     queue,
     storeHost: connection.storeHost,
+    added: connection.node.addedProperties,
     topic: connection.node.topicBytes(wireTopic(topic.kind, topic.name)),
   };
   const message = Buffer.allocUnsafe(storedMessageBytes(place, delivery));

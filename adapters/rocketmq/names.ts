@@ -32,8 +32,8 @@ export function spell(name: string): string {
 }
 
 /**
- * The canonical name behind a spelling. One whose escapes are not UTF-8 has none and stands for itself: a namespace
- * before a name like `ABC` makes `ns%ABC`.
+ * The canonical name behind a spelling. A text that is no name's spelling stands for itself, such as one whose escapes
+ * are not UTF-8: a namespace before a name like `ABC` makes `ns%ABC`.
  */
 export function unspell(spelling: string): string {
   if (!spelling.includes('%')) return spelling;
@@ -46,8 +46,11 @@ export function unspell(spelling: string): string {
       i += 2;
     } else target[to++] = source[i]!;
   }
+  if (to === source.length) return spelling;
   const name = target.toString('utf8', 0, to);
-  return Buffer.byteLength(name) === to && Buffer.from(name).equals(target.subarray(0, to)) ? name : spelling;
+  const isText = Buffer.from(name).equals(target.subarray(0, to));
+  // The name is shorter, so asking for its spelling, which asks for a name again, comes to an end.
+  return isText && spell(name) === spelling ? name : spelling;
 }
 
 /** A spelling within RocketMQ's limit. A cut one cannot be undone; `isCut` says so and the owner of the names searches. */

@@ -30,6 +30,7 @@ import { Rates } from './rates.ts';
 import { PayloadBuilder } from './record.ts';
 import { SendProperties } from './send-properties.ts';
 import { Statistics } from './statistics.ts';
+import { addedProperties } from './stored-message.ts';
 
 /** The namespace of protocols that know none. */
 const NAMESPACE = 'default';
@@ -43,6 +44,8 @@ export class BrokerNode {
   readonly namespace: string;
   readonly brokerName: string;
   readonly clusterName: string;
+  /** What every delivered message is given beside its own properties. */
+  readonly addedProperties: Buffer;
   readonly settings: BrokerSettings;
   readonly groups: Groups;
   readonly producers = new Producers();
@@ -85,6 +88,7 @@ export class BrokerNode {
     this.namespace = String(context.settings['namespace'] ?? NAMESPACE);
     this.brokerName = String(context.settings['brokerName'] ?? 'rosettamq');
     this.clusterName = String(context.settings['clusterName'] ?? 'DefaultCluster');
+    this.addedProperties = addedProperties(this.clusterName);
     this.settings = new BrokerSettings(this.broker, { ...context.settings, ...context.limits });
     this.groups = new Groups(this.broker, context.log, this.counts);
     this.bootMs = context.clock.nowMs();

@@ -45,7 +45,13 @@ export class PullRequest implements Waiter {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#delivery = { queueId: 0, queue: 0, storeHost: connection.storeHost, topic: Buffer.alloc(0) };
+    this.#delivery = {
+      queueId: 0,
+      queue: 0,
+      storeHost: connection.storeHost,
+      topic: EMPTY,
+      added: connection.node.addedProperties,
+    };
   }
 
   /**
@@ -138,12 +144,8 @@ export class PullRequest implements Waiter {
         case 'too-small':
           return this.#answerEmpty(RESPONSE.PULL_OFFSET_MOVED, 'OFFSET_TOO_SMALL', state.startOffset);
         case 'too-large':
-          // From an empty or recreated queue the client begins anew rather than at an end it has not seen.
-          return this.#answerEmpty(
-            RESPONSE.PULL_OFFSET_MOVED,
-            'OFFSET_OVERFLOW_BADLY',
-            state.startOffset === 0 ? 0 : state.endOffset,
-          );
+          // Where nothing is (an empty queue, one made anew), the client begins at its beginning: that is its end too.
+          return this.#answerEmpty(RESPONSE.PULL_OFFSET_MOVED, 'OFFSET_OVERFLOW_BADLY', state.endOffset);
         case 'found':
           if (pullBody.collect(node, batch, this.#offset, state.stableOffset, this.#limits, this.#delivery)) {
             return this.#write(state);

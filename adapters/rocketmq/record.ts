@@ -13,7 +13,7 @@
 
 import { crc32 } from 'node:zlib';
 import { BrokerError } from '../../core/errors.ts';
-import { SYS_FLAG } from '../../specs/rocketmq/constants.ts';
+import { PROPERTY_VALUE_END, SYS_FLAG } from '../../specs/rocketmq/constants.ts';
 
 const PAYLOAD_VERSION = 1;
 /** Where the first record begins. */
@@ -40,10 +40,21 @@ export interface RecordPlace {
   bodyEnd: number;
   propertiesStart: number;
   propertiesEnd: number;
+  /** The last property has no separator behind it. */
+  isOpen: boolean;
 }
 
 export function newRecordPlace(): RecordPlace {
-  return { start: 0, end: 0, bornHostStart: 0, bodyStart: 0, bodyEnd: 0, propertiesStart: 0, propertiesEnd: 0 };
+  return {
+    start: 0,
+    end: 0,
+    bornHostStart: 0,
+    bodyStart: 0,
+    bodyEnd: 0,
+    propertiesStart: 0,
+    propertiesEnd: 0,
+    isOpen: false,
+  };
 }
 
 /** Finds the parts of the record that begins at `at`. Its end is where the next one begins. */
@@ -59,6 +70,7 @@ export function locate(payload: Buffer, at: number, place: RecordPlace): void {
   place.propertiesStart = place.bodyEnd;
   place.propertiesEnd = place.bodyEnd + payload.readUInt16BE(at + AT.propertiesBytes);
   if (place.propertiesEnd !== end || end > payload.length) throw corrupt();
+  place.isOpen = end > place.propertiesStart && payload[end - 1] !== PROPERTY_VALUE_END;
 }
 
 /** Refuses a payload of another version. */

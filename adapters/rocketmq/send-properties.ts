@@ -32,7 +32,10 @@ export class SendProperties {
   /** A TIMER_… property stands in it: its name and value. */
   timer = '';
   timerValue = '';
-  /** Has a property that must not be stored (DELAY once it is obeyed, POP_CK of a message sent again). */
+  /**
+   * Has a property that must not be stored (DELAY once it is obeyed; POP_CK and what the broker adds, of a message that
+   * was received before).
+   */
   mustRewrite = false;
   #hasShardingKey = false;
 
@@ -92,9 +95,16 @@ export class SendProperties {
         break;
       case 8:
         if (first === 0x55 && same(buffer, start, PROPERTY.UNIQ_KEY)) this.#unique(buffer.toString('utf8', value, end));
+        else if (first === 0x54 && same(buffer, start, PROPERTY.TRACE_ON)) this.mustRewrite = true;
         else if (first === 0x54 && same(buffer, start, PROPERTY.TRAN_MSG)) {
           this.isTransaction = buffer.toString('latin1', value, end).toLowerCase() === 'true';
         }
+        break;
+      case 7:
+        if (first === 0x43 && same(buffer, start, PROPERTY.CLUSTER)) this.mustRewrite = true;
+        break;
+      case 10:
+        if (first === 0x4d && same(buffer, start, PROPERTY.MSG_REGION)) this.mustRewrite = true;
         break;
       case 13:
         if (first === 0x5f && same(buffer, start, PROPERTY.SHARDING_KEY)) {

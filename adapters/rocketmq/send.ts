@@ -116,6 +116,8 @@ export function send(
   connection.node.sendProperties.begin();
   if (isBatch || header.boolean(fields.batch)) addBatch(connection, header, frame);
   else addMessage(connection, header, frame, fields);
+  // A dead letter waits for nothing, whatever delay the retry would have had.
+  if (topic.kind === 'dead-letter') append.notBeforeMs = 0;
   if (connection.node.settings.dedupeWindowMs > 0 && isDuplicate(connection, header, frame, topic)) return;
   appendBuilt(connection, header, topic, recordHead.bornTimestamp);
 }
@@ -239,17 +241,22 @@ function obey(connection: Connection, properties: SendProperties): void {
 function strippedProperties(buffer: Buffer, start: number, end: number): Buffer {
   const properties = readProperties(buffer, start, end);
   properties.delete(PROPERTY.DELAY);
-  properties.delete(PROPERTY.POP_CK);
+  for (const name of [PROPERTY.POP_CK, PROPERTY.MSG_REGION, PROPERTY.TRACE_ON, PROPERTY.CLUSTER])
+    properties.delete(name);
   return writeProperties(properties);
 }
 
-/** The topic to store to: a message that comes back to a retry topic too often belongs into the dead letters. */
+/**
+ * The topic to store to: a message that comes back to a retry topic too often belongs into the dead letters. So does
+ * every one that an ordered consumer sends back: it has retried by itself, and the group's queue locks show that it is one.
+ */
 function destination(connection: Connection, header: Header, fields: SendFields): string {
   const topic = header.string(fields.topic);
   if (!topic.startsWith(RETRY_PREFIX)) return topic;
   const wireGroup = topic.slice(RETRY_PREFIX.length);
   const name = connection.node.coreName(topic);
   const group = name === null ? null : connection.broker.group(connection.node.namespace, name.name);
+  if (group !== null && connection.broker.locked(group)) return DLQ_PREFIX + wireGroup;
   const groupMax = group === null ? RETRY_TIMES_MAX_DEFAULT : retryTimesMax(group);
   const max = header.int(fields.maxReconsumeTimes, groupMax);
   return header.int(fields.reconsumeTimes) > max ? DLQ_PREFIX + wireGroup : topic;

@@ -8,7 +8,14 @@
 // Invariant: everything that depends on where and to whom a message is delivered is written here, at read, into the
 // reply; the stored bytes are only copied.
 
-import { MESSAGE_MAGIC_V1, MESSAGE_MAGIC_V2, SYS_FLAG } from '../../specs/rocketmq/constants.ts';
+import {
+  MESSAGE_MAGIC_V1,
+  MESSAGE_MAGIC_V2,
+  PROPERTIES_BYTES_MAX,
+  PROPERTY,
+  REGION,
+  SYS_FLAG,
+} from '../../specs/rocketmq/constants.ts';
 import { type HostBytes, physicalHigh, physicalLow } from './message-id.ts';
 import { RECORD_HEAD_BYTES, type RecordPlace } from './record.ts';
 
@@ -22,6 +29,8 @@ export interface Delivery {
   queue: number;
   storeHost: HostBytes;
   topic: Buffer;
+  /** What the broker adds to the properties, see `addedProperties`. */
+  added: Buffer;
 }
 
 export function storedMessageBytes(place: RecordPlace, delivery: Delivery): number {
@@ -34,8 +43,25 @@ export function storedMessageBytes(place: RecordPlace, delivery: Delivery): numb
     74 +
     delivery.storeHost.bytes.length +
     topicBytes +
-    (topicBytes > TOPIC_BYTES_V1 ? 2 : 1)
+    (topicBytes > TOPIC_BYTES_V1 ? 2 : 1) +
+    addedBytes(place, delivery.added)
   );
+}
+
+/**
+ * Properties that the protocol's brokers put on every message: clients trace a delivery only when it has a region, and
+ * find the topic of a reply by the cluster. They are written at delivery; the stored message stays the producer's own.
+ */
+export function addedProperties(clusterName: string): Buffer {
+  const { MSG_REGION, TRACE_ON, CLUSTER } = PROPERTY;
+  return Buffer.from(`\x02${MSG_REGION}\x01${REGION}\x02${TRACE_ON}\x01true\x02${CLUSTER}\x01${clusterName}\x02`);
+}
+
+/** The separator in front is needed behind an open end only. Properties that would be too long get nothing. */
+function addedBytes(place: RecordPlace, added: Buffer): number {
+  if (added.length === 0) return 0;
+  const bytes = place.isOpen ? added.length : added.length - 1;
+  return place.propertiesEnd - place.propertiesStart + bytes > PROPERTIES_BYTES_MAX ? 0 : bytes;
 }
 
 /** Writes the record at `place` of `payload` as a unit to target[at …); returns where it ends. */
@@ -70,8 +96,12 @@ export function putStoredMessage(
   if (long) target[to++] = topic.length >>> 8;
   target[to++] = topic.length;
   to = copy(target, to, topic, 0, topic.length);
-  to = copy(target, to, payload, record + 40, record + 42); // propertiesLength
-  return copyLarge(target, to, payload, place.propertiesStart, place.propertiesEnd);
+  const added = addedBytes(place, delivery.added);
+  const propertiesBytes = place.propertiesEnd - place.propertiesStart + added;
+  target[to++] = propertiesBytes >>> 8;
+  target[to++] = propertiesBytes;
+  to = copyLarge(target, to, payload, place.propertiesStart, place.propertiesEnd);
+  return copyLarge(target, to, delivery.added, delivery.added.length - added, delivery.added.length);
 }
 
 function put32(target: Buffer, at: number, value: number): number {

@@ -247,7 +247,7 @@ describe('pulling', () => {
     expect(await raw.request(11, pullFields('Orders', 0, { queueId: '9' }))).toMatchObject({ code: 29 });
     expect(await raw.request(11, pullFields('Orders', 0))).toMatchObject({ code: 0, remark: 'FOUND' });
     expect(await raw.request(11, pullFields('Orders', 1))).toMatchObject({ code: 19, ext: { nextBeginOffset: '1' } });
-    expect(await raw.request(11, pullFields('Orders', 7))).toMatchObject({ code: 21, ext: { nextBeginOffset: '0' } });
+    expect(await raw.request(11, pullFields('Orders', 7))).toMatchObject({ code: 21, ext: { nextBeginOffset: '1' } });
     expect(await raw.request(11, pullFields('Orders', -1))).toMatchObject({ code: 21, ext: { nextBeginOffset: '0' } });
     const filtered = await raw.request(11, pullFields('Orders', 0, { subscription: 'B', sysFlag: '6' }));
     expect(filtered).toMatchObject({ code: 20, ext: { nextBeginOffset: '1' } });
@@ -511,6 +511,30 @@ describe('groups', () => {
     expect((await ask('c1')).body.toString()).toBe(held);
     await raw.request(42, {}, '{"consumerGroup":"CG","clientId":"c1","mqSet":[{"topic":"Orders","queueId":0}]}');
     expect((await ask('c2')).body.toString()).toBe(held);
+  });
+
+  it('what an ordered consumer sends to its retry topic is a dead letter at once', async () => {
+    const on = await start();
+    const raw = client(on);
+    await raw.request(310, sendFields('Orders'), 'x');
+    await raw.request(34, {}, heartbeat('c1', 'OG', 'Orders'));
+    const back = sendFields('%RETRY%OG', 'RETRY_TOPIC\u0001Orders\u0002DELAY\u00015\u0002', { j: '2', l: '2' });
+    await raw.request(310, back, 'not ordered');
+    const mqSet = [{ topic: 'Orders', brokerName: 'b', queueId: 0 }];
+    await raw.request(41, {}, JSON.stringify({ consumerGroup: 'OG', clientId: 'c1', mqSet }));
+    await raw.request(310, back, 'stuck');
+    const pull = await raw.request(11, pullFields('%DLQ%OG', 0));
+    expect(units(pull.body)).toMatchObject([{ body: 'stuck', reconsumeTimes: 2 }]);
+    const retry = on.broker.topicOfKind('default', 'retry', 'OG')!;
+    expect(on.broker.queue(retry.queues[0]!)!.endOffset).toBe(0);
+  });
+
+  it('what a broker added to a message is not stored when it is sent again', async () => {
+    const raw = client(await start());
+    const added = 'MSG_REGION\u0001DefaultRegion\u0002TRACE_ON\u0001true\u0002CLUSTER\u0001Else\u0002';
+    await raw.request(310, sendFields('Orders', `a\u0001b\u0002${added}c\u0001d`), 'x');
+    const pull = await raw.request(11, pullFields('Orders', 0));
+    expect(units(pull.body)).toMatchObject([{ properties: 'a\u0001b\u0002c\u0001d\u0002' }]);
   });
 
   it('what is sent back comes again with its count and origin, then is a dead letter', async () => {

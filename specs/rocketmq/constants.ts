@@ -103,6 +103,9 @@ export const PROPERTY = {
   TIMER_DELAY_MS: 'TIMER_DELAY_MS',
   TIMER_DELAY_SEC: 'TIMER_DELAY_SEC',
   TRACEPARENT: 'traceparent',
+  MSG_REGION: 'MSG_REGION',
+  TRACE_ON: 'TRACE_ON',
+  CLUSTER: 'CLUSTER',
 } as const;
 /** `ForbiddenType`: which switch refused a pull. */
 export const FORBIDDEN = { GROUP: 1, BROADCASTING: 2, SUBSCRIPTION: 3, TOPIC: 4 } as const;
