@@ -33,9 +33,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'acknowledge before the write',
     file: 'log/log.ts',
-    find: '      this.listener.beforeWrite();\n      this.write();\n    } catch',
+    find: '      this.listener.beforeWrite();\n      this.write();\n    } catch (error) {\n      if (this.lost === null)',
     replace:
-      '      this.listener.beforeWrite();\n      this.listener.committed(this.position, this.position);\n      this.write();\n    } catch',
+      '      this.listener.beforeWrite();\n      this.listener.committed(this.position, this.position);\n      this.write();\n    } catch (error) {\n      if (this.lost === null)',
     test: 'faults.test.ts',
     called: 'at any write is never taken for an acknowledgement',
   },

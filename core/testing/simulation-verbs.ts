@@ -5,7 +5,7 @@ import type { HeldMessage, ModelLedger, ModelQueue, ModelTopic, ProducerBatch } 
 import { must } from './model-restart.ts';
 import { TESTER } from './sim-broker.ts';
 import type { Simulation } from './simulation.ts';
-import { short } from './simulation-checks.ts';
+import { reconcileDying, short } from './simulation-checks.ts';
 
 type Verb = (s: Simulation) => Promise<void> | void;
 
@@ -310,6 +310,7 @@ function subscribe(s: Simulation): void {
 
 /** Returned to their places, in order. */
 function released(s: Simulation, holder: object, ledgers: Iterable<ModelLedger>): void {
+  reconcileDying(s.sim.broker, s.model, s.nowMs);
   for (const ledger of ledgers) {
     const offsets = [...ledger.leases].filter(([, lease]) => lease.holder === holder).map(([offset]) => offset);
     for (const offset of offsets.sort((a, b) => a - b)) s.model.giveBack(ledger, offset, 0, s.nowMs);
