@@ -8,7 +8,7 @@ import { RESPONSE } from '../../specs/rocketmq/response-codes.ts';
 import { RequestError } from './errors.ts';
 
 /** As brokers of the protocol wait for a client. */
-export const CALL_MS = 10_000;
+const CALL_MS = 10_000;
 const CALLS_MAX = 1024;
 
 export interface ClientAnswer {
