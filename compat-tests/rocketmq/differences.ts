@@ -23,12 +23,6 @@ export const DIFFERENCES = {
     oursText: 'nothing: the route of `%RETRY%group` is there when the first member asks for it',
     why: 'the back-off is what the application asked for',
   },
-  'properties-added': {
-    what: 'properties that a broker adds to a message',
-    apache: ['CLUSTER', 'MSG_REGION', 'TRACE_ON'],
-    ours: ['CLUSTER', 'MSG_REGION'],
-    why: 'clients act on the absence of the two: 5.x writes no trace of a delivery without a region, and a reply needs the cluster; that tracing is on is what they take for granted',
-  },
   'dead-letter-origin': {
     what: 'DLQ_ORIGIN_TOPIC and DLQ_ORIGIN_MESSAGE_ID in a dead letter that a consumer sent back',
     apache: false as boolean,
