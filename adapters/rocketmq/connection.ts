@@ -281,6 +281,11 @@ export class Connection implements AppendTarget, CommitTarget {
     });
   }
 
+  /** Pulls of a group that wait are asked again under its new subscription. */
+  refilterPulls(group: Group): void {
+    for (const pull of this.#parked) pull.refilter(group);
+  }
+
   /** Pulls of a group on a queue that wait answer at once that their place has been moved. */
   resetPulls(group: Group, queue: QueueNumber): void {
     for (const pull of this.#parked) pull.reset(group, queue);

@@ -72,8 +72,11 @@ export class Groups {
     broker.onMembership(PROTOCOL, { membersChanged: (group) => this.#notify(group) });
   }
 
-  /** Joins, or says again that it is there. Throws group-in-use while another protocol has the group. */
-  join(principal: Principal, group: Group, present: Present): void {
+  /**
+   * Joins, or says again that it is there. True when a member that was there subscribes to something else now. Throws
+   * group-in-use while another protocol has the group.
+   */
+  join(principal: Principal, group: Group, present: Present): boolean {
     const { membership } = present;
     const { clientId } = membership;
     let view = this.#views.get(group.id);
@@ -90,12 +93,14 @@ export class Groups {
       });
     }
     if (view === undefined) this.#views.set(group.id, (view = new GroupView(group, membership.wireGroup)));
-    if (isSame) return;
+    if (isSame) return false;
     view.wireName = membership.wireGroup;
     view.isBroadcast = membership.isBroadcast;
     view.members.set(clientId, present);
     view.subscriptions = null;
-    if (before === undefined || !before.membership.data.equals(membership.data)) this.#compare(view, membership);
+    const isChanged = before !== undefined && !before.membership.data.equals(membership.data);
+    if (before === undefined || isChanged) this.#compare(view, membership);
+    return isChanged;
   }
 
   /** The member heartbeats without saying again what it subscribes to. False when it is not known here. */

@@ -169,6 +169,11 @@ export class BrokerNode {
     for (const connection of this.connections) connection.resetPulls(group, queue);
   }
 
+  /** Waiting pulls of a group whose subscription changed. */
+  refilterPulls(group: Group): void {
+    for (const connection of this.connections) connection.refilterPulls(group);
+  }
+
   /** Version of tables that tools compare: the core keeps none, so it is new with every start. */
   dataVersion(): JsonObject {
     return { counter: 1, stateVersion: 0, timestamp: this.bootMs };

@@ -112,6 +112,13 @@ export class PullRequest implements Waiter {
     this.#answerEmpty(RESPONSE.PULL_OFFSET_MOVED, 'OFFSET_RESET', place);
   }
 
+  /** What its group subscribes to has changed: the client asks again, and what arrives from now on meets the new filter. */
+  refilter(group: Group): void {
+    if (!this.#isWaiting || this.#group !== group) return;
+    this.#stopWaiting();
+    this.#answerEmpty(RESPONSE.PULL_RETRY_IMMEDIATELY, 'NO_MATCHED_MESSAGE', this.#offset);
+  }
+
   /** The connection is gone. */
   abandon(): void {
     this.#stopWaiting();

@@ -513,6 +513,18 @@ describe('groups', () => {
     expect((await ask('c2')).body.toString()).toBe(held);
   });
 
+  it('what waits is asked again when the subscription changes, so that nothing is measured by the old one', async () => {
+    const raw = client(await start());
+    await raw.request(310, sendFields('Orders', 'TAGS\u0001A\u0002'), 'a');
+    await raw.request(34, {}, heartbeat('c1', 'CG', 'Orders', 'A', 1));
+    const waiting = raw.request(11, pullFields('Orders', 1, { sysFlag: '2', suspendTimeoutMillis: '20000' }));
+    await raw.request(34, {}, heartbeat('c1', 'CG', 'Orders', 'A || C', 2));
+    expect(await waiting).toMatchObject({ code: 20, ext: { nextBeginOffset: '1' } });
+    const again = raw.request(11, pullFields('Orders', 1, { sysFlag: '2', suspendTimeoutMillis: '20000' }));
+    await raw.request(310, sendFields('Orders', 'TAGS\u0001C\u0002'), 'c');
+    expect(units((await again).body)).toMatchObject([{ body: 'c' }]);
+  });
+
   it('what an ordered consumer sends to its retry topic is a dead letter at once', async () => {
     const on = await start();
     const raw = client(on);

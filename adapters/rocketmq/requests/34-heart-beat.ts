@@ -129,7 +129,8 @@ function join(connection: Connection, client: Client, consumer: Record<string, u
     subscriptions: given.filter(isObject).map(subscriptionOf),
     data: rawJson(consumer as Json),
   };
-  connection.node.groups.join(connection.principal, group, { connection, membership, language, version });
+  const { node, principal } = connection;
+  if (node.groups.join(principal, group, { connection, membership, language, version })) node.refilterPulls(group);
   connection.memberships.set(`${group.id} ${clientId}`, { clientId, group: group.id });
   return group;
 }
