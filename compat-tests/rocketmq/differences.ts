@@ -14,15 +14,6 @@ export interface Difference {
 }
 
 export const DIFFERENCES = {
-  'first-retry-late-by': {
-    what: 'how much later than due the first retry of a new group comes, at most',
-    apache: 20_000 as number,
-    ours: 0 as number,
-    apacheText:
-      '20 s: the retry topic is made with the first member, whose client looks for its queues with the next rebalance',
-    oursText: 'nothing: the route of `%RETRY%group` is there when the first member asks for it',
-    why: 'the back-off is what the application asked for',
-  },
   'dead-letter-origin': {
     what: 'DLQ_ORIGIN_TOPIC and DLQ_ORIGIN_MESSAGE_ID in a dead letter that a consumer sent back',
     apache: false as boolean,
