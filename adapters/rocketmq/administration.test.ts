@@ -151,6 +151,15 @@ describe('a topic', () => {
 });
 
 describe('a group', () => {
+  it('has a route to its retry topic before its first member is there, and nothing is made by asking', async () => {
+    const raw = await begin();
+    const route = json(await raw.request(105, { topic: '%RETRY%New' }));
+    expect(route['queueDatas']).toMatchObject([{ perm: 6, readQueueNums: 1, writeQueueNums: 1 }]);
+    expect(current!.broker.topicOfKind('default', 'retry', 'New')).toBeNull();
+    expect((await raw.request(105, { topic: '%DLQ%New' })).code).toBe(17);
+    expect((await raw.request(105, { topic: '%RETRY%' })).code).toBe(17);
+  });
+
   it('keeps its settings and obeys them', async () => {
     const raw = await begin();
     await raw.request(310, sendFields('T'), 'x');

@@ -2,7 +2,8 @@
 //
 // An unknown topic is TOPIC_NOT_EXIST; producers then ask for TBW102, whose route tells how an automatically created
 // topic would look, and send to it. Nothing is created by asking, but the trace topic: it is there as soon as a client
-// asks for it.
+// asks for it. A group's retry topic has a route before it is there: a consumer asks before its first heartbeat, which
+// makes the topic, and would not ask again for 30 s, in which its retries would wait.
 //
 // Clients from 4.9.4 on, and those that say so, are sent standard JSON; older ones the dialect with bare integer keys.
 
@@ -21,6 +22,7 @@ import { RequestError } from '../errors.ts';
 import { fieldNumber } from '../fields.ts';
 import { type Json, rawJson, standardJson } from '../json-body.ts';
 import { kvScope } from '../kv-config.ts';
+import { isTopicName } from '../node.ts';
 import { defaultConfig, type TopicConfig, topicConfig } from '../topic-config.ts';
 
 const TOPIC = fieldNumber('topic');
@@ -38,6 +40,10 @@ export const getRouteInfoByTopic: RequestHandler = (connection, header) => {
   const topic = node.topic(wireTopic);
   if (topic !== null) {
     answer(connection, header, wireTopic, topicConfig(topic), isStandard);
+    return;
+  }
+  if (node.coreName(wireTopic)?.kind === 'retry' && isTopicName(wireTopic)) {
+    answer(connection, header, wireTopic, defaultConfig(1), isStandard);
     return;
   }
   if (wireTopic !== TRACE_TOPIC) {
