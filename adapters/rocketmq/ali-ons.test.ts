@@ -54,6 +54,8 @@ async function start() {
   await context.broker.createTopic(nobody, { namespace: 'default', kind: 'topic', name: 'Orders', queues: 4 });
   const listener = await listen(adapter);
   closing.push(() => listener.close());
+  // A closed client ends what it is doing first: its timed tasks go on until they look up, and must find us then.
+  closing.push(() => new Promise((resolve) => setTimeout(resolve, 1500)));
   const nameSrv = `127.0.0.1:${listener.port}`;
   const common = { nameSrv, logger, httpclient };
   return { adapter, defects, common };
@@ -81,7 +83,10 @@ describe('ali-ons', () => {
       pollNameServerInteval: 500,
       pullTimeDelayMillsWhenException: 100,
     });
-    closing.push(() => consumer.close());
+    closing.push(async () => {
+      await consumer.close();
+      consumer.on('error', nothing);
+    });
     consumer.on('error', (error) => errors.push(error.message));
     consumer.subscribe('Orders', 'A || C', async (message) => {
       if (message.body.toString() === 'again' && failures++ === 0) throw new Error('not yet');
