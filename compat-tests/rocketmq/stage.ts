@@ -82,9 +82,11 @@ export class Actor {
   async topic(queues: number, fields: Record<string, unknown> = {}): Promise<string> {
     const topic = fresh('t');
     const admin = await this.#stage.client(this.library === 'go' ? 'java-5' : this.library);
-    await admin.call('createTopic', { topic, queues, ...fields });
-    // Name servers hear of a topic a little after the broker.
-    await until('the route of a new topic', async () => (await admin.call('route', { topic }))['write'] === queues);
+    // Name servers hear of a topic a little after the broker, and Apache's may miss one of two changes at once.
+    await until('the route of a new topic', async () => {
+      await admin.call('createTopic', { topic, queues, ...fields });
+      return (await admin.call('route', { topic }))['write'] === queues;
+    });
     return topic;
   }
 
