@@ -340,17 +340,8 @@ export class Log {
     return null;
   }
 
-  /** Where reading must turn to the journal. */
-  get hotFrom(): Position {
-    return this.chunks[0]!.position;
-  }
-
   /** Nothing is written or delivered any more. */
   close(): void {
     this.lost ??= new JournalError('unknown', 'the log is closed');
-  }
-
-  assertIdle(): void {
-    assert(this.writtenTo === this.position, 'all entries are written');
   }
 }
