@@ -1,19 +1,30 @@
-// `npm run oracle -- rocketmq [suite…]`: the suites of this folder against Apache's broker (the version in
-// peers/rocketmq/pom.xml) and against ours, and what differs. A test that Apache's broker fails is a mistake in the test;
-// one that ours fails is a bug. Differences that are meant are rows in differences.ts, and the table in
-// specs/rocketmq/MAPPING.md is made from them: `--table` writes it there. The comparison is stored under .work/oracle, and
-// with `--store` in compat-tests/rocketmq/oracle.md.
+// `npm run oracle -- <protocol> [suite…]`: the suites of a protocol against its own broker (the version in
+// peers/<protocol>/pom.xml) and against ours, and what differs. A test that the real broker fails is a mistake in the test;
+// one that ours fails is a bug. Differences that are meant are rows in <protocol>/differences.ts, and the table in
+// specs/<protocol>/MAPPING.md is made from them: `--table` writes it there. The comparison is stored under .work/oracle, and
+// with `--store` in compat-tests/<protocol>/oracle.md.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { parseArgs } from 'node:util';
-import { javaDriverClasspath, peerClasspath } from '../harness/toolchain.ts';
-import { COMPAT, ROOT, work } from '../harness/work.ts';
-import { SUITES } from '../suites.ts';
-import { DIFFERENCES, type Difference } from './differences.ts';
+import type { Differences } from './harness/differences.ts';
+import { javaDriverClasspath, peerClasspath } from './harness/toolchain.ts';
+import { COMPAT, ROOT, work } from './harness/work.ts';
+import { DIFFERENCES as ROCKETMQ } from './rocketmq/differences.ts';
+import { SUITES } from './suites.ts';
 
-const MAPPING = join(ROOT, 'specs/rocketmq/MAPPING.md');
-const BEGIN = '<!-- differences: made by compat-tests/rocketmq/oracle.ts --table -->';
+interface Protocol {
+  readonly key: 'rocketmq';
+  /** What the real broker is called, and the artifact whose version in its pom is the broker's. */
+  readonly broker: string;
+  readonly artifact: string;
+  readonly differences: Differences;
+}
+
+const PROTOCOLS: readonly Protocol[] = [
+  { key: 'rocketmq', broker: 'Apache RocketMQ', artifact: 'rocketmq-broker', differences: ROCKETMQ },
+];
+
 const END = '<!-- end of differences -->';
 const TEST_TIMEOUT_MS = 10 * 60_000;
 
@@ -30,19 +41,22 @@ interface Result {
 
 const told = (value: unknown, text: string | undefined): string => text ?? `\`${JSON.stringify(value)}\``;
 
-function table(): string {
-  const rows = Object.values<Difference>(DIFFERENCES).map(
+const mappingOf = (protocol: Protocol): string => join(ROOT, `specs/${protocol.key}/MAPPING.md`);
+
+function table(protocol: Protocol): string {
+  const rows = Object.values(protocol.differences).map(
     (row) => `| ${row.what} | ${told(row.apache, row.apacheText)} | ${told(row.ours, row.oursText)} | ${row.why} |`,
   );
   return ['| what | Apache | here | why |', '|---|---|---|---|', ...rows].join('\n');
 }
 
 /** The page with the table between its marks, at its end when it has none yet. */
-function withTable(page: string): string {
-  const section = `${BEGIN}\n${table()}\n${END}`;
-  const at = page.indexOf(BEGIN);
+function withTable(protocol: Protocol, page: string): string {
+  const begin = `<!-- differences: made by npm run oracle -- ${protocol.key} --table -->`;
+  const section = `${begin}\n${table(protocol)}\n${END}`;
+  const at = page.indexOf(begin);
   if (at >= 0) return page.slice(0, at) + section + page.slice(page.indexOf(END) + END.length);
-  return `${page.trimEnd()}\n\n## Differences from Apache's broker\n\nThe same tests run against both (\`npm run oracle -- rocketmq\`); these answers differ, on purpose.\n\n${section}\n`;
+  return `${page.trimEnd()}\n\n## Differences from Apache's broker\n\nThe same tests run against both (\`npm run oracle -- ${protocol.key}\`); these answers differ, on purpose.\n\n${section}\n`;
 }
 
 /** Every test of a suite against one target, by its full name. */
@@ -89,20 +103,20 @@ const shown = (one: Result | undefined): string =>
       ? `✓ ${one.seconds.toFixed(1)} s`
       : `${one.outcome === 'fail' ? '✗' : '–'} ${one.why}`;
 
-async function compare(): Promise<void> {
+async function compare(protocol: Protocol): Promise<void> {
+  const { key, broker, artifact } = protocol;
   const words = positionals.slice(1);
-  const rows = SUITES.filter((row) => row.hasOracle && row.name.startsWith('rocketmq/')).filter(
+  const rows = SUITES.filter((row) => row.hasOracle && row.name.startsWith(`${key}/`)).filter(
     (row) => words.length === 0 || words.some((word) => row.name.includes(word)),
   );
-  await peerClasspath('rocketmq');
+  await peerClasspath(key);
   await javaDriverClasspath();
-  const version = /rocketmq-broker<\/artifactId>\s*<version>([^<]+)/.exec(
-    readFileSync(join(COMPAT, 'peers/rocketmq/pom.xml'), 'utf8'),
-  )?.[1];
+  const pom = readFileSync(join(COMPAT, `peers/${key}/pom.xml`), 'utf8');
+  const version = new RegExp(`${artifact}</artifactId>\\s*<version>([^<]+)`).exec(pom)?.[1];
   const lines = [
-    '# RosettaMQ beside Apache RocketMQ: the same tests',
+    `# RosettaMQ beside ${broker}: the same tests`,
     '',
-    `Apache RocketMQ ${version}, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}. ✓ met, ✗ not met, – skipped.`,
+    `${broker} ${version}, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}. ✓ met, ✗ not met, – skipped.`,
     '',
     '| test | Apache | RosettaMQ |',
     '|---|---|---|',
@@ -122,21 +136,24 @@ async function compare(): Promise<void> {
       console.log(`  ${isThere && isHere ? '=' : '≠'} ${name}: Apache ${shown(there)}, RosettaMQ ${shown(here)}`);
     }
   }
-  const hasTable = withTable(readFileSync(MAPPING, 'utf8')) === readFileSync(MAPPING, 'utf8');
-  const sum = `${counts.both} met by both, ${counts.apacheOnly} by Apache alone, ${counts.oursOnly} by RosettaMQ alone, ${counts.neither} by neither, ${counts.skipped} skipped; ${Object.keys(DIFFERENCES).length} intended differences`;
-  lines.push('', sum, '', '## Intended differences', '', table(), '');
-  const file = work('oracle', 'rocketmq.md');
+  const page = readFileSync(mappingOf(protocol), 'utf8');
+  const hasTable = withTable(protocol, page) === page;
+  const sum = `${counts.both} met by both, ${counts.apacheOnly} by Apache alone, ${counts.oursOnly} by RosettaMQ alone, ${counts.neither} by neither, ${counts.skipped} skipped; ${Object.keys(protocol.differences).length} intended differences`;
+  lines.push('', sum, '', '## Intended differences', '', table(protocol), '');
+  const file = work('oracle', `${key}.md`);
   writeFileSync(file, lines.join('\n'));
-  if (options.store) writeFileSync(join(COMPAT, 'rocketmq/oracle.md'), lines.join('\n'));
+  if (options.store) writeFileSync(join(COMPAT, key, 'oracle.md'), lines.join('\n'));
   console.log(`\n${sum}\nstored in ${file}`);
-  if (!hasTable) console.log('specs/rocketmq/MAPPING.md does not have the table of differences.ts: run with --table');
+  if (!hasTable) console.log(`specs/${key}/MAPPING.md does not have the table of differences.ts: run with --table`);
   process.exitCode = counts.apacheOnly + counts.oursOnly + counts.neither === 0 && hasTable ? 0 : 1;
 }
 
-if (positionals[0] !== 'rocketmq') {
-  console.error('usage: npm run oracle -- rocketmq [suite…] [--table | --store] [--long]');
+const protocol = PROTOCOLS.find(({ key }) => key === positionals[0]);
+if (!protocol) {
+  const keys = PROTOCOLS.map(({ key }) => key).join('|');
+  console.error(`usage: npm run oracle -- ${keys} [suite…] [--table | --store] [--long]`);
   process.exit(2);
 }
 mkdirSync(work('oracle'), { recursive: true });
-if (options.table) writeFileSync(MAPPING, withTable(readFileSync(MAPPING, 'utf8')));
-else await compare();
+if (options.table) writeFileSync(mappingOf(protocol), withTable(protocol, readFileSync(mappingOf(protocol), 'utf8')));
+else await compare(protocol);
