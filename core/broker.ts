@@ -113,12 +113,17 @@ export class Broker implements Verbs {
   async close(): Promise<void> {
     this.publisher.stopping = true;
     this.maintenance.stop();
-    while (this.shard.log.syncInFlight)
-      await new Promise<void>((resolve) => this.shard.clock.setTimer(1, () => resolve()));
-    if (this.shard.log.lost === null) {
-      this.shard.log.syncNow();
-      this.maintenance.lastSnapshot();
-    }
+    await new Promise<void>((resolve, reject) => {
+      this.shard.log.whenQuiet(() => {
+        try {
+          if (this.shard.log.lost === null) this.shard.log.syncNow();
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    if (this.shard.log.lost === null) this.maintenance.lastSnapshot();
     this.shard.log.close();
     this.journal.close();
   }
