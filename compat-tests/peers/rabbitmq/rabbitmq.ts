@@ -5,13 +5,20 @@ import { join } from 'node:path';
 import { freePorts, isListening, ServerProcess } from '../../harness/process.ts';
 import { ensureCommand } from '../../harness/toolchain.ts';
 
-export async function startRabbitmq(folder: string): Promise<{ servers: ServerProcess[]; url: string }> {
+export interface RabbitmqOptions {
+  readonly plugins?: readonly string[];
+}
+
+export async function startRabbitmq(
+  folder: string,
+  options: RabbitmqOptions = {},
+): Promise<{ servers: ServerProcess[]; url: string }> {
   await ensureCommand('rabbitmq-server');
   const [port, distPort, mapperPort] = (await freePorts(3)) as [number, number, number];
   for (const name of ['mnesia', 'log', 'home']) mkdirSync(join(folder, name));
   writeFileSync(join(folder, 'home/.erlang.cookie'), 'compat');
   chmodSync(join(folder, 'home/.erlang.cookie'), 0o400);
-  writeFileSync(join(folder, 'enabled_plugins'), '[].\n');
+  writeFileSync(join(folder, 'enabled_plugins'), `[${(options.plugins ?? []).join(',')}].\n`);
   const env = {
     ...process.env,
     HOME: join(folder, 'home'),
