@@ -7,9 +7,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { parseArgs } from 'node:util';
+import { amqpTable, compareAmqp } from './amqp/oracle.ts';
 import type { Differences } from './harness/differences.ts';
+import { isTableKept, keepTable } from './harness/mapping-table.ts';
 import { javaDriverClasspath, peerClasspath } from './harness/toolchain.ts';
-import { COMPAT, ROOT, work } from './harness/work.ts';
+import { COMPAT, work } from './harness/work.ts';
 import { DIFFERENCES as ROCKETMQ } from './rocketmq/differences.ts';
 import { SUITES } from './suites.ts';
 
@@ -25,12 +27,16 @@ const PROTOCOLS: readonly Protocol[] = [
   { key: 'rocketmq', broker: 'Apache RocketMQ', artifact: 'rocketmq-broker', differences: ROCKETMQ },
 ];
 
-const END = '<!-- end of differences -->';
 const TEST_TIMEOUT_MS = 10 * 60_000;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { table: { type: 'boolean' }, store: { type: 'boolean' }, long: { type: 'boolean' } },
+  options: {
+    table: { type: 'boolean' },
+    store: { type: 'boolean' },
+    long: { type: 'boolean' },
+    all: { type: 'boolean' },
+  },
 });
 
 interface Result {
@@ -41,22 +47,11 @@ interface Result {
 
 const told = (value: unknown, text: string | undefined): string => text ?? `\`${JSON.stringify(value)}\``;
 
-const mappingOf = (protocol: Protocol): string => join(ROOT, `specs/${protocol.key}/MAPPING.md`);
-
 function table(protocol: Protocol): string {
   const rows = Object.values(protocol.differences).map(
     (row) => `| ${row.what} | ${told(row.apache, row.apacheText)} | ${told(row.ours, row.oursText)} | ${row.why} |`,
   );
   return ['| what | Apache | here | why |', '|---|---|---|---|', ...rows].join('\n');
-}
-
-/** The page with the table between its marks, at its end when it has none yet. */
-function withTable(protocol: Protocol, page: string): string {
-  const begin = `<!-- differences: made by npm run oracle -- ${protocol.key} --table -->`;
-  const section = `${begin}\n${table(protocol)}\n${END}`;
-  const at = page.indexOf(begin);
-  if (at >= 0) return page.slice(0, at) + section + page.slice(page.indexOf(END) + END.length);
-  return `${page.trimEnd()}\n\n## Differences from Apache's broker\n\nThe same tests run against both (\`npm run oracle -- ${protocol.key}\`); these answers differ, on purpose.\n\n${section}\n`;
 }
 
 /** Every test of a suite against one target, by its full name. */
@@ -136,8 +131,7 @@ async function compare(protocol: Protocol): Promise<void> {
       console.log(`  ${isThere && isHere ? '=' : '≠'} ${name}: Apache ${shown(there)}, RosettaMQ ${shown(here)}`);
     }
   }
-  const page = readFileSync(mappingOf(protocol), 'utf8');
-  const hasTable = withTable(protocol, page) === page;
+  const hasTable = isTableKept(key, table(protocol));
   const sum = `${counts.both} met by both, ${counts.apacheOnly} by Apache alone, ${counts.oursOnly} by RosettaMQ alone, ${counts.neither} by neither, ${counts.skipped} skipped; ${Object.keys(protocol.differences).length} intended differences`;
   lines.push('', sum, '', '## Intended differences', '', table(protocol), '');
   const file = work('oracle', `${key}.md`);
@@ -149,11 +143,16 @@ async function compare(protocol: Protocol): Promise<void> {
 }
 
 const protocol = PROTOCOLS.find(({ key }) => key === positionals[0]);
-if (!protocol) {
-  const keys = PROTOCOLS.map(({ key }) => key).join('|');
-  console.error(`usage: npm run oracle -- ${keys} [suite…] [--table | --store] [--long]`);
-  process.exit(2);
-}
 mkdirSync(work('oracle'), { recursive: true });
-if (options.table) writeFileSync(mappingOf(protocol), withTable(protocol, readFileSync(mappingOf(protocol), 'utf8')));
-else await compare(protocol);
+if (protocol) {
+  if (options.table) keepTable(protocol.key, table(protocol));
+  else await compare(protocol);
+} else if (positionals[0] === 'amqp') {
+  // RabbitMQ's answers are compared frame by frame, not as tests that pass or fail.
+  if (options.table) keepTable('amqp', amqpTable());
+  else process.exitCode = (await compareAmqp(positionals.slice(1), options.all === true)) ? 0 : 1;
+} else {
+  const keys = [...PROTOCOLS.map(({ key }) => key), 'amqp'].join('|');
+  console.error(`usage: npm run oracle -- ${keys} [suite…] [--table | --store] [--long] [--all]`);
+  process.exitCode = 2;
+}

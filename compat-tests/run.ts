@@ -66,7 +66,7 @@ function assertTableIsComplete(): void {
   }
 }
 
-const PREPARE: Record<SuiteRow['needs'][number] | 'java-peers' | 'rabbitmq', () => Promise<unknown>> = {
+const PREPARE: Record<SuiteRow['needs'][number] | 'java-peers', () => Promise<unknown>> = {
   java: javaDriverClasspath,
   python,
   kcat: () => ensureCommand('kcat'),

@@ -4,7 +4,7 @@ export interface SuiteRow {
   readonly name: string;
   readonly file: string;
   readonly what: string;
-  readonly needs: readonly ('java' | 'python' | 'kcat' | 'loop' | 'tmpfs')[];
+  readonly needs: readonly ('java' | 'python' | 'kcat' | 'loop' | 'tmpfs' | 'rabbitmq')[];
   /** Also makes sense against the real brokers (`--peers`). */
   readonly hasOracle?: boolean;
 }
@@ -101,6 +101,12 @@ export const SUITES: readonly SuiteRow[] = [
     what: 'members of a group killed, paused and restarted under load',
     needs: ['java'],
     hasOracle: true,
+  },
+  {
+    name: 'amqp/oracle',
+    file: 'amqp/oracle.suite.ts',
+    what: 'every answer of RabbitMQ and of ours, frame by frame',
+    needs: ['rabbitmq'],
   },
   { name: 'faults/kill', file: 'faults/kill.suite.ts', what: 'kill -9 under mixed load', needs: ['java'] },
   {

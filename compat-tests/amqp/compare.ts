@@ -1,18 +1,21 @@
 // The scenarios against RabbitMQ and against ours, and what differs. A difference is meant (a row in differences.ts, with
 // exactly these lines), not built yet (a name in not-yet.ts), or a finding; and so is a row or name without a difference.
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { Product } from '../harness/product.ts';
-import { scratch } from '../harness/work.ts';
-import { startRabbitmq } from '../peers/rabbitmq/rabbitmq.ts';
+import type { Brokers } from './brokers.ts';
 import { DIFFERENCES } from './differences.ts';
 import { NOT_YET } from './not-yet.ts';
-import { play, type Scenario } from './scene.ts';
+import { FAILED, play, type Scenario } from './scene.ts';
 
 const AT_ONCE = 10;
 const AT_ONCE_AGAIN = 3;
 
-export type Verdict = 'same' | 'meant' | 'not yet' | 'differs' | 'no longer differs' | 'differs otherwise';
+export type Verdict =
+  | 'same'
+  | 'meant'
+  | 'not yet'
+  | 'not played'
+  | 'differs'
+  | 'no longer differs'
+  | 'differs otherwise';
 
 export interface Comparison {
   readonly scenario: string;
@@ -26,35 +29,11 @@ export interface Comparison {
 
 export const isFinding = (one: Comparison): boolean => !['same', 'meant', 'not yet'].includes(one.verdict);
 
-export interface Brokers {
-  readonly rabbitmq: number;
-  readonly ours: number;
-  stop(): Promise<void>;
-}
-
-const portOf = (url: string): number => Number(new URL(url).port);
-
-export async function startBrokers(): Promise<Brokers> {
-  const folder = join(scratch('amqp-oracle'), 'rabbitmq');
-  mkdirSync(folder);
-  const [rabbit, product] = await Promise.all([
-    startRabbitmq(folder, { plugins: ['rabbitmq_consistent_hash_exchange'] }),
-    Product.start('amqp-oracle', { flush: 'async' }),
-  ]);
-  // Without a user anybody is let in; RabbitMQ has this one from its first start.
-  await product.admin('POST', '/users', { name: 'guest', password: 'guest' });
-  return {
-    rabbitmq: portOf(rabbit.url),
-    ours: portOf(product.endpoints.amqp),
-    async stop() {
-      await product.stop();
-      for (const server of rabbit.servers) await server.stop();
-    },
-  };
-}
-
 /** Both transcripts as one, by their longest common subsequence; each line with who has it. */
-export function merged(a: readonly string[], b: readonly string[]): [who: 'both' | 'RabbitMQ' | 'ours', line: string][] {
+export function merged(
+  a: readonly string[],
+  b: readonly string[],
+): [who: 'both' | 'RabbitMQ' | 'ours', line: string][] {
   const best = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
   for (let i = a.length - 1; i >= 0; i--)
     for (let j = b.length - 1; j >= 0; j--)
@@ -64,7 +43,8 @@ export function merged(a: readonly string[], b: readonly string[]): [who: 'both'
     if (i < a.length && j < b.length && a[i] === b[j]) {
       lines.push(['both', a[i++]!]);
       j++;
-    } else if (j >= b.length || (i < a.length && best[i + 1]![j]! >= best[i]![j + 1]!)) lines.push(['RabbitMQ', a[i++]!]);
+    } else if (j >= b.length || (i < a.length && best[i + 1]![j]! >= best[i]![j + 1]!))
+      lines.push(['RabbitMQ', a[i++]!]);
     else lines.push(['ours', b[j++]!]);
   }
   return lines;
@@ -78,9 +58,12 @@ function judge(name: string, rabbitmq: readonly string[], ours: readonly string[
     lines.filter(([whose]) => whose === who).map(([, line]) => line),
   ) as [string[], string[]];
   const meant = DIFFERENCES[name];
+  // A scenario that could not be played says the same of both and proves nothing.
+  const isPlayed = !lines.some(([, line]) => line.startsWith(FAILED));
   const isSame = onlyRabbitmq.length + onlyOurs.length === 0;
   let verdict: Verdict;
-  if (isSame) verdict = meant || NOT_YET.has(name) ? 'no longer differs' : 'same';
+  if (!isPlayed) verdict = 'not played';
+  else if (isSame) verdict = meant || NOT_YET.has(name) ? 'no longer differs' : 'same';
   else if (meant)
     verdict = same(meant.rabbitmq, onlyRabbitmq) && same(meant.ours, onlyOurs) ? 'meant' : 'differs otherwise';
   else verdict = NOT_YET.has(name) ? 'not yet' : 'differs';

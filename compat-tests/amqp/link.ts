@@ -4,6 +4,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MethodName } from '../../specs/amqp/methods.ts';
+import { PASSWORD, USER } from './brokers.ts';
 import {
   type Field,
   type Fields,
@@ -122,7 +123,7 @@ export class Link {
     const { main } = this;
     main.isTold = isTold;
     this.write(Buffer.from('AMQP\0\0\x09\x01', 'latin1'));
-    const { user = 'guest', password = 'guest' } = login;
+    const { user = USER, password = PASSWORD } = login;
     if (await main.arrives('connection.start')) {
       main.send('connection.start-ok', {
         clientProperties: { product: 'oracle', capabilities: login.capabilities ?? CAPABILITIES },

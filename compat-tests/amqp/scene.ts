@@ -11,6 +11,9 @@ export interface Scenario {
 
 export const scenario = (name: string, run: Scenario['run']): Scenario => ({ name, run });
 
+/** Begins the line of a scenario that threw: a mistake in it, or a broker that is gone. */
+export const FAILED = '- the scenario failed';
+
 const SCENARIO_WAIT_MS = 60_000;
 let runs = 0;
 
@@ -107,7 +110,7 @@ export async function play(one: Scenario, port: number): Promise<string[]> {
   try {
     await Promise.race([one.run(scene), late]);
   } catch (cause) {
-    scene.tell(`- the scenario failed: ${cause instanceof Error ? cause.message : String(cause)}`);
+    scene.tell(`${FAILED}: ${cause instanceof Error ? cause.message : String(cause)}`);
   } finally {
     stop.abort();
     await late;

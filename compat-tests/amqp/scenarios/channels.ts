@@ -1,4 +1,5 @@
 // Channels: opening, closing, numbers, flow, quality of service as requests.
+import { RIGHT } from '../brokers.ts';
 import { scenario } from '../scene.ts';
 import { FRAME } from '../wire.ts';
 
@@ -39,7 +40,7 @@ export const channels = [
     link.main.isTold = false;
     link.write(Buffer.from('AMQP\0\0\x09\x01', 'latin1'));
     await link.main.arrives('connection.start');
-    link.main.send('connection.start-ok', { mechanism: 'PLAIN', response: '\0guest\0guest', locale: 'en_US' });
+    link.main.send('connection.start-ok', { mechanism: 'PLAIN', response: RIGHT, locale: 'en_US' });
     await link.main.arrives('connection.tune');
     link.main.send('connection.tune-ok', { channelMax: 2, frameMax: 131_072, heartbeat: 0 });
     link.main.send('connection.open', { virtualHost: '/' });

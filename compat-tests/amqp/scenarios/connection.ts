@@ -1,4 +1,5 @@
 // Connections: the protocol header, login, tuning, framing, and what ends them.
+import { AMQPLAIN, NOBODY, RIGHT, WRONG } from '../brokers.ts';
 import { scenario } from '../scene.ts';
 import { FRAME, frame, headerPayload, methodPayload } from '../wire.ts';
 
@@ -29,7 +30,7 @@ const tune = (name: string, values: (offer: Record<string, unknown>) => Record<s
     main.isTold = false;
     link.write(HEADER);
     await main.arrives('connection.start');
-    main.send('connection.start-ok', { mechanism: 'PLAIN', response: '\0guest\0guest', locale: 'en_US' });
+    main.send('connection.start-ok', { mechanism: 'PLAIN', response: RIGHT, locale: 'en_US' });
     const offer = (await main.arrives('connection.tune'))!;
     main.isTold = true;
     main.send('connection.tune-ok', values(offer));
@@ -71,15 +72,15 @@ export const connection = [
     await link.main.call('connection.close', { replyCode: 200, replyText: 'bye' });
     await link.ended();
   }),
-  start('a wrong password', { response: '\0guest\0wrong' }),
-  start('a user that is not there', { response: '\0nobody\0guest' }),
+  start('a wrong password', { response: WRONG }),
+  start('a user that is not there', { response: NOBODY }),
   start('AMQPLAIN', {
     mechanism: 'AMQPLAIN',
-    response: Buffer.from('\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x05guest', 'latin1').toString(),
+    response: AMQPLAIN,
   }),
   start('an unknown mechanism', { mechanism: 'NONE', response: '' }),
   start('a PLAIN answer without separators', { response: 'guest' }),
-  start('a wrong password without the capability', { clientProperties: {}, response: '\0guest\0wrong' }),
+  start('a wrong password without the capability', { clientProperties: {}, response: WRONG }),
   scenario('connection: a virtual host that is not there', async (scene) => {
     const link = await scene.dial();
     await link.login({ vhost: '/nope' }, true);

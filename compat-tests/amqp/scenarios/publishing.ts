@@ -1,4 +1,5 @@
 // Publishing: confirms, returns, properties, sizes, checks of properties, CC and BCC, transactions.
+import { USER } from '../brokers.ts';
 import { scenario } from '../scene.ts';
 import { field } from '../wire.ts';
 
@@ -121,7 +122,7 @@ export const publishing = [
     const channel = await link.channel();
     const queue = scene.name('q');
     await channel.queue(queue);
-    channel.publish('', queue, 'mine', { userId: 'guest' });
+    channel.publish('', queue, 'mine', { userId: USER });
     await channel.drain(queue);
     channel.publish('', queue, 'not mine', { userId: 'root' });
     await channel.closes();

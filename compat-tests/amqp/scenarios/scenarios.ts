@@ -1,5 +1,6 @@
 // All scenarios. Names are unique: differences and what is not built yet are told by them.
 import type { Scenario } from '../scene.ts';
+import { access } from './access.ts';
 import { channels } from './channels.ts';
 import { connection } from './connection.ts';
 import { consuming } from './consuming.ts';
@@ -16,4 +17,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...publishing,
   ...consuming,
   ...expiry,
+  ...access,
 ];
