@@ -2,6 +2,8 @@
  * Reading by offset: visible units of one queue from an offset on, as slices of the stored bytes. Also the lookups by
  * time and by key, and the decoded view of a payload for readers of another format.
  */
+
+import { type Codecs, DECODED_BYTES_MAX } from '../destinations.ts';
 import { assert, BrokerError } from '../errors.ts';
 import type { ColdReader } from '../log/cold-reader.ts';
 import type { IndexRepair } from '../log/index-repair.ts';
@@ -24,7 +26,6 @@ import {
   unitStoreTime,
   unitTagHash,
 } from '../log/units.ts';
-import { type Codecs, DECODED_BYTES_MAX } from '../publish.ts';
 import type { Signals } from '../signals.ts';
 import {
   type Message,
