@@ -30,6 +30,8 @@ const BURIALS_PER_TURN = 256;
 const ENDS_PER_TURN = 4096;
 /** A dead letter that cannot be published now (the disk is full) is tried again so much later. */
 const RETRY_MS = 1000;
+/** A timer's longest wait; what is further away is looked at again. */
+const TIMER_MAX_MS = 24 * 3600 * 1000;
 
 export interface DeathHooks {
   /**
@@ -210,7 +212,7 @@ export class Deaths {
     line.headTimer = 0;
     line.headAtMs = atMs;
     if (atMs === Number.POSITIVE_INFINITY) return;
-    line.headTimer = clock.setTimer(Math.max(1, atMs - log.storeTimeMs()), this.due, line);
+    line.headTimer = clock.setTimer(Math.min(TIMER_MAX_MS, Math.max(1, atMs - log.storeTimeMs())), this.due, line);
   }
 
   private readonly due = (argument: unknown): void => {

@@ -8,6 +8,8 @@ import { DueList } from '../state/due.ts';
 import type { TimeMs, Topic, TopicId } from '../types.ts';
 
 const DELETIONS_PER_TURN = 256;
+/** A timer's longest wait; what is further away is looked at again. */
+const TIMER_MAX_MS = 24 * 3600 * 1000;
 
 export interface IdleHooks {
   consumers(topic: Topic): number;
@@ -50,7 +52,10 @@ export class Idle {
     if (atMs >= this.timerAtMs || atMs === Number.POSITIVE_INFINITY) return;
     if (this.timer !== 0) this.shard.clock.clearTimer(this.timer);
     this.timerAtMs = atMs;
-    this.timer = this.shard.clock.setTimer(Math.max(1, atMs - this.shard.log.storeTimeMs()), this.fire);
+    this.timer = this.shard.clock.setTimer(
+      Math.min(TIMER_MAX_MS, Math.max(1, atMs - this.shard.log.storeTimeMs())),
+      this.fire,
+    );
   }
 
   private readonly fire = (): void => {
