@@ -422,6 +422,18 @@ describe('groups', () => {
     expect(await one.request(38, { consumerGroup: 'CG' })).toMatchObject({ code: 1 });
   });
 
+  it('a client is told of its own joining when its heartbeat has been answered, of others at once', async () => {
+    const on = await start({ syncMs: 20 });
+    const [one, two] = [client(on), client(on)];
+    await one.request(34, {}, heartbeat('c1', 'CG', 'Orders'));
+    await expect.poll(() => one.seen.length).toBe(2);
+    // Making the group's retry topic takes a sync; what it would be told of meanwhile waits for the answer.
+    expect(one.seen.map((frame) => ((frame.flag & 1) === 1 ? 'answer' : frame.code))).toEqual(['answer', 40]);
+    one.seen.length = 0;
+    await two.request(34, {}, heartbeat('c2', 'CG', 'Orders'));
+    await expect.poll(() => one.seen.map((frame) => frame.code)).toEqual([40]);
+  });
+
   it('tells administrators who is in a group and who reads a topic', async () => {
     const raw = client(await start());
     expect(await raw.request(203, { consumerGroup: 'CG' })).toMatchObject({ code: 206 });

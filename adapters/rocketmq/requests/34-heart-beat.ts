@@ -67,9 +67,15 @@ export const heartBeat: RequestHandler = (connection, header, frame) => {
     answer(header);
     return;
   }
+  const { groups } = connection.node;
   connection.later(header, async (ticket) => {
-    await Promise.all(retryTopics);
-    answer(ticket);
+    groups.hold(connection);
+    try {
+      await Promise.all(retryTopics);
+      answer(ticket);
+    } finally {
+      groups.release(connection);
+    }
   });
 };
 
