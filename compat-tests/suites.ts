@@ -76,6 +76,13 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'rocketmq/examples',
+    file: 'rocketmq/examples.suite.ts',
+    what: 'Apache’s own examples, unchanged',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
     name: 'rocketmq/go',
     file: 'rocketmq/go.suite.ts',
     what: 'the Go client v2 beside Java, in one group with it',

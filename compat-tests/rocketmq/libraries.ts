@@ -18,9 +18,19 @@ export const goDriver = (): Promise<string> => goProgram('rocketmq-driver-go', j
 
 const JVM = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
-export async function commandOf(library: Library): Promise<[string, string[]]> {
-  if (library === 'go') return [await goDriver(), []];
+const javaCommand = (classpath: string, main: string): [string, string[]] => {
   const home = work('home', 'x', '..');
   const quiet = [`-Duser.home=${home}`, '-Drocketmq.client.logLevel=WARN', `-Drocketmq.client.logRoot=${work('logs')}`];
-  return ['java', [...JVM, ...quiet, '-cp', await javaClasspath(library === 'java-5' ? '5' : '4.9'), 'Driver']];
+  return ['java', [...JVM, ...quiet, '-cp', classpath, main]];
+};
+
+export async function commandOf(library: Library): Promise<[string, string[]]> {
+  if (library === 'go') return [await goDriver(), []];
+  return javaCommand(await javaClasspath(library === 'java-5' ? '5' : '4.9'), 'Driver');
+}
+
+/** One of the classes of Apache's rocketmq-example, as it was published. */
+export async function exampleCommand(name: string): Promise<[string, string[]]> {
+  const libraries = await jars('rocketmq-examples', join(here, 'java/pom-examples.xml'));
+  return javaCommand(`${libraries}/*`, `org.apache.rocketmq.example.${name}`);
 }
