@@ -4,7 +4,7 @@ export interface SuiteRow {
   readonly name: string;
   readonly file: string;
   readonly what: string;
-  readonly needs: readonly ('java' | 'python' | 'kcat' | 'loop' | 'tmpfs' | 'rabbitmq')[];
+  readonly needs: readonly ('java' | 'python' | 'kcat' | 'loop' | 'tmpfs' | 'rabbitmq' | 'go')[];
   /** Also makes sense against the real brokers (`--peers`). */
   readonly hasOracle?: boolean;
 }
@@ -107,6 +107,20 @@ export const SUITES: readonly SuiteRow[] = [
     file: 'rocketmq/chaos.suite.ts',
     what: 'members of a group killed, paused and restarted under load',
     needs: ['java'],
+    hasOracle: true,
+  },
+  {
+    name: 'amqp/celery',
+    file: 'amqp/celery.suite.ts',
+    what: 'Celery with real workers: rpc results, retries, ETA, prefetch, late acks',
+    needs: ['python'],
+    hasOracle: true,
+  },
+  {
+    name: 'amqp/go',
+    file: 'amqp/go.suite.ts',
+    what: 'amqp091-go: what the other clients do in clients/amqp',
+    needs: ['go'],
     hasOracle: true,
   },
   {

@@ -43,8 +43,14 @@ export class ClientProcess<Reply extends object> {
   #isGone = false;
 
   /** `name` is the library's, `prefix` what its log file begins with. */
-  constructor(name: string, prefix: string, command: string, args: readonly string[]) {
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor(
+    name: string,
+    prefix: string,
+    command: string,
+    args: readonly string[],
+    options: { readonly env?: NodeJS.ProcessEnv } = {},
+  ) {
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
     this.library = name;
     this.#child = child;
     const log = createWriteStream(work('logs', `${prefix}-${name}-${child.pid}.log`));
