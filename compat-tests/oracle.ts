@@ -36,6 +36,7 @@ const { values: options, positionals } = parseArgs({
     store: { type: 'boolean' },
     long: { type: 'boolean' },
     all: { type: 'boolean' },
+    shrink: { type: 'boolean' },
   },
 });
 
@@ -150,9 +151,10 @@ if (protocol) {
 } else if (positionals[0] === 'amqp') {
   // RabbitMQ's answers are compared frame by frame, not as tests that pass or fail.
   if (options.table) keepTable('amqp', amqpTable());
-  else process.exitCode = (await compareAmqp(positionals.slice(1), options.all === true)) ? 0 : 1;
+  else
+    process.exitCode = (await compareAmqp(positionals.slice(1), options.all === true, options.shrink === true)) ? 0 : 1;
 } else {
   const keys = [...PROTOCOLS.map(({ key }) => key), 'amqp'].join('|');
-  console.error(`usage: npm run oracle -- ${keys} [suite…] [--table | --store] [--long] [--all]`);
+  console.error(`usage: npm run oracle -- ${keys} [suite…] [--table | --store] [--long] [--all] [--shrink]`);
   process.exitCode = 2;
 }
