@@ -278,7 +278,12 @@ export class Channel {
 
   #arrived(name: MethodName, fields: Record<string, unknown>): void {
     if (name === 'basic.ack' || name === 'basic.nack') this.#confirms(name, fields);
-    else this.tell(`< ${name} ${toldFields(fields)}`.trimEnd());
+    else {
+      // The order of the mechanisms says nothing and is RabbitMQ's hash table's.
+      const mechanisms = fields['mechanisms'];
+      if (typeof mechanisms === 'string') fields['mechanisms'] = mechanisms.split(' ').toSorted().join(' ');
+      this.tell(`< ${name} ${toldFields(fields)}`.trimEnd());
+    }
     if (name === 'channel.close' || name === 'connection.close') {
       this.isClosed = true;
       this.link.write(frame(FRAME.method, this.number, methodPayload(`${name}-ok`)));
