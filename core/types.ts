@@ -201,7 +201,12 @@ export interface Binding {
   /** Arguments in a canonical text form chosen by the protocol; part of the binding's identity; '' when none. */
   readonly arguments: string;
   /** For headers exchanges: what to match. */
-  readonly match: { readonly mode: 'all' | 'any'; readonly headers: readonly Header[] } | null;
+  readonly match: { readonly mode: 'all' | 'any'; readonly headers: readonly WantedHeader[] } | null;
+}
+
+export interface WantedHeader extends Header {
+  /** Markers of values that may be equal to this one, '' for none; absent: its own alone. */
+  readonly types?: readonly string[];
 }
 
 // ---------------------------------------------------------------- messages

@@ -16,6 +16,7 @@ const capabilities = [
   'consumer_priorities',
   'authentication_failure_close',
   'per_consumer_qos',
+  'direct_reply_to',
 ] as const;
 
 export function serverProperties({ settings, broker }: AdapterContext): FieldTable {

@@ -23,6 +23,7 @@ export class LeaseLine {
   /** Highest priority first; equal priorities in order of arrival. */
   readonly consumers: Holder[] = [];
   private turn = 0;
+  private next = 0;
   scheduled = false;
   /** Cold bytes are on their way; nothing is delivered meanwhile, so that order is kept. */
   loading = false;
@@ -74,6 +75,11 @@ export class LeaseLine {
     if (this.active === holder) this.active = this.consumers[0] ?? null;
   }
 
+  /** The consumer picked last was given a message: another one is next. */
+  served(): void {
+    this.turn = this.next;
+  }
+
   /** The next consumer with capacity: round robin among those of the highest priority that have any. Null when none has. */
   pick(): Holder | null {
     if (this.topic.attributes.rules?.singleActive === true && this.isOwn)
@@ -89,7 +95,7 @@ export class LeaseLine {
       for (let n = 0; n < size; n++) {
         const holder = consumers[from + ((this.turn + n) % size)]!;
         if (holder.consumer!.capacity() > 0) {
-          this.turn = ((this.turn + n) % size) + 1;
+          this.next = ((this.turn + n) % size) + 1;
           return holder;
         }
       }

@@ -328,6 +328,7 @@ export class Leases {
       const offset = this.next(line, holder, 0, false);
       if (offset < 0) return !line.loading && !line.scheduled;
       const consumer = holder.consumer!;
+      line.served();
       consumer.deliver(this.leased);
       if (consumer.autoSettle) {
         line.ledger.settle(offset);

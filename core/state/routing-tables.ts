@@ -7,7 +7,7 @@
  * word, which may be an empty one ("a..b" has three), `#` for zero or more. The empty key has no words: `#` and the
  * empty pattern match it, `*` does not.
  */
-import type { Binding, Exchange, Header, Message } from '../types.ts';
+import type { Binding, Exchange, Header, Message, WantedHeader } from '../types.ts';
 import { HashTable } from './hash-table.ts';
 
 let nextNode = 1;
@@ -268,8 +268,10 @@ function matches(match: Binding['match'], headers: readonly Header[]): boolean {
 }
 
 /** Equal in type and value; a wanted header without value asks only that it be there. */
-function fits(wanted: Header, header: Header): boolean {
+function fits(wanted: WantedHeader, header: Header): boolean {
   if (wanted.name !== header.name) return false;
   if (wanted.value === null) return true;
-  return header.value !== null && (wanted.type ?? '') === (header.type ?? '') && wanted.value.equals(header.value);
+  const type = header.type ?? '';
+  const isLike = wanted.types === undefined ? type === (wanted.type ?? '') : wanted.types.includes(type);
+  return isLike && header.value !== null && wanted.value.equals(header.value);
 }

@@ -3,7 +3,7 @@
 import type { Channel } from '../channel.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName } from '../names.ts';
-import { bindingOf } from './binding-of.ts';
+import { bindingOf, checkWeight } from './binding-of.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 
 export async function exchangeBind(channel: Channel, args: Arguments<'exchange.bind'>): Promise<void> {
@@ -13,6 +13,7 @@ export async function exchangeBind(channel: Channel, args: Arguments<'exchange.b
   refuseDefaultExchange(source);
   refuseDefaultExchange(destination);
   const from = topology.requireExchange(connection, source);
+  checkWeight(from, args.routingKey);
   const to = topology.requireExchange(connection, destination);
   await topology.materialise(connection, from);
   await topology.materialise(connection, to);

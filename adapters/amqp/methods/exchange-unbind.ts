@@ -15,7 +15,7 @@ export async function exchangeUnbind(channel: Channel, args: Arguments<'exchange
   const from = topology.exchange(connection, source);
   if (from !== null) {
     const binding = bindingOf(connection.namespace, from, 'exchange', destination, args.routingKey, args.arguments);
-    await topology.unbind(connection, binding);
+    await connection.broker.unbind(connection.principal, binding);
   }
   if (!args.nowait) connection.frames.method(channel.number, 'exchange.unbind-ok', {});
 }

@@ -3,7 +3,7 @@
 import type { Channel } from '../channel.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName } from '../names.ts';
-import { bindingOf } from './binding-of.ts';
+import { bindingOf, checkWeight } from './binding-of.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 import { queueNamed } from './queue-named.ts';
 
@@ -17,6 +17,7 @@ export async function queueBind(channel: Channel, args: Arguments<'queue.bind'>)
   refuseDefaultExchange(source);
   topology.requireQueue(connection, name, 'bind to anything');
   const exchange = topology.requireExchange(connection, source);
+  checkWeight(exchange, routingKey);
   const binding = bindingOf(connection.namespace, exchange, 'queue', name, routingKey, args.arguments);
   await topology.materialise(connection, exchange);
   await connection.broker.bind(connection.principal, binding);
