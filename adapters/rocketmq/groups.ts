@@ -44,6 +44,10 @@ export interface Present {
   readonly membership: Membership;
   readonly language: string;
   readonly version: number;
+  /** The newest version of a subscription that the client was asked about because its pulls named it. */
+  askedVersion: number;
+  /** Settles when it has answered. */
+  asking: Promise<void> | null;
 }
 
 class GroupView {
@@ -153,6 +157,11 @@ export class Groups {
 
   member(group: Group, clientId: string): Present | null {
     return this.#views.get(group.id)?.members.get(clientId) ?? null;
+  }
+
+  /** The member that this connection is; null when it is none. */
+  memberOf(group: Group, connection: Connection): Present | null {
+    return this.members(group).find((present) => present.connection === connection) ?? null;
   }
 
   subscription(group: Group, topic: string): Subscription | null {

@@ -254,6 +254,7 @@ describe('pulling', () => {
     expect(await raw.request(11, pullFields('Orders', 0, { expressionType: 'SQL92' }))).toMatchObject({ code: 1 });
     expect(await raw.request(11, pullFields('Orders', 0, { sysFlag: '0' }))).toMatchObject({ code: 24 });
     await raw.request(34, {}, heartbeat('c1', 'CG', 'Orders', 'A', 5));
+    raw.answers = () => ({ code: 1, body: Buffer.alloc(0) });
     expect(await raw.request(11, pullFields('Orders', 0, { sysFlag: '0', subVersion: '6' }))).toMatchObject({
       code: 25,
     });
