@@ -237,7 +237,12 @@ export class OffsetReader {
     return this.repaired(async () => {
       for (const run of queue.runs) {
         if (run.units === 0 || run.storeTimeLastMs < timeMs) continue;
-        const n = run.search((bytes, at) => unitStoreTime(bytes, at) >= timeMs, this.scratch);
+        // What lies below the queue's start is gone, though its units may be there as long as their segment is.
+        const kept = run.locate(queue.start, this.scratch);
+        const n = Math.max(
+          kept,
+          run.search((bytes, at) => unitStoreTime(bytes, at) >= timeMs, this.scratch),
+        );
         if (n === run.units) continue;
         run.unitAt(n, this.scratch);
         const offset = Math.max(unitBase(this.scratch.bytes, this.scratch.at), queue.start);
