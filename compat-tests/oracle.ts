@@ -1,9 +1,12 @@
 // `npm run oracle -- <protocol> [suite…]`: the suites of a protocol against its own broker (the version in
-// peers/<protocol>/pom.xml) and against ours, and what differs. A test that the real broker fails is a mistake in the test;
-// one that ours fails is a bug. Differences that are meant are rows in <protocol>/differences.ts, and the table in
-// specs/<protocol>/MAPPING.md is made from them: `--table` writes it there. The comparison is stored under .work/oracle, and
-// with `--store` in compat-tests/<protocol>/oracle.md.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+// peers/<protocol>/pom.xml) and against ours, at the same time, and what differs. A test that the real broker fails is a
+// mistake in the test; one that ours fails is a bug. Differences that are meant are rows in <protocol>/differences.ts, each
+// asked for by a test, and the table in specs/<protocol>/MAPPING.md is made from them: `--table` writes it there. The
+// comparison is stored under .work/oracle, and with `--store` in compat-tests/<protocol>/oracle.md.
+//
+// `--quick` is what CI runs: one suite, without the tests that spend minutes on timers. There a test that the real broker
+// alone does not meet is told and passed over: it shares a small machine with ours, and some of its own limits are short.
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { parseArgs } from 'node:util';
@@ -21,10 +24,20 @@ interface Protocol {
   readonly broker: string;
   readonly artifact: string;
   readonly differences: Differences;
+  readonly quick: { readonly suite: string; readonly without: RegExp[] };
 }
 
 const PROTOCOLS: readonly Protocol[] = [
-  { key: 'rocketmq', broker: 'Apache RocketMQ', artifact: 'rocketmq-broker', differences: ROCKETMQ },
+  {
+    key: 'rocketmq',
+    broker: 'Apache RocketMQ',
+    artifact: 'rocketmq-broker',
+    differences: ROCKETMQ,
+    quick: {
+      suite: 'rocketmq/features',
+      without: [/^back-off/, /^consume timeout/, /^reset by time, members online/],
+    },
+  },
 ];
 
 const TEST_TIMEOUT_MS = 10 * 60_000;
@@ -37,6 +50,7 @@ const { values: options, positionals } = parseArgs({
     long: { type: 'boolean' },
     all: { type: 'boolean' },
     shrink: { type: 'boolean' },
+    quick: { type: 'boolean' },
   },
 });
 
@@ -55,16 +69,25 @@ function table(protocol: Protocol): string {
   return ['| what | Apache | here | why |', '|---|---|---|---|', ...rows].join('\n');
 }
 
+/** Names of differences that no test asks for. */
+function unasked(protocol: Protocol): string[] {
+  const folder = join(COMPAT, protocol.key);
+  const sources = globSync('**/*.ts', { cwd: folder }).map((file) => readFileSync(join(folder, file), 'utf8'));
+  return Object.keys(protocol.differences).filter(
+    (name) => !sources.some((text) => text.includes(`differs('${name}')`)),
+  );
+}
+
 /** Every test of a suite against one target, by its full name. */
-async function results(file: string, target: 'peers' | 'product'): Promise<Map<string, Result>> {
-  process.env['COMPAT_TARGET'] = target;
-  process.env['COMPAT_LONG'] = options.long ? '1' : '';
+async function results(protocol: Protocol, file: string, target: 'peers' | 'product'): Promise<Map<string, Result>> {
   const found = new Map<string, Result>();
   const path: string[] = [];
   const stream = run({
     files: [join(COMPAT, file)],
     concurrency: 1,
     timeout: TEST_TIMEOUT_MS * (options.long ? 60 : 1),
+    env: { ...process.env, COMPAT_TARGET: target, COMPAT_LONG: options.long ? '1' : '' },
+    ...(options.quick ? { testSkipPatterns: protocol.quick.without } : {}),
   });
   const add = (
     test: { name: string; nesting: number; skip?: string | boolean },
@@ -100,8 +123,8 @@ const shown = (one: Result | undefined): string =>
       : `${one.outcome === 'fail' ? '✗' : '–'} ${one.why}`;
 
 async function compare(protocol: Protocol): Promise<void> {
-  const { key, broker, artifact } = protocol;
-  const words = positionals.slice(1);
+  const { key, broker, artifact, quick } = protocol;
+  const words = options.quick ? [quick.suite] : positionals.slice(1);
   const rows = SUITES.filter((row) => row.hasOracle && row.name.startsWith(`${key}/`)).filter(
     (row) => words.length === 0 || words.some((word) => row.name.includes(word)),
   );
@@ -120,8 +143,10 @@ async function compare(protocol: Protocol): Promise<void> {
   const counts = { both: 0, apacheOnly: 0, oursOnly: 0, neither: 0, skipped: 0 };
   for (const row of rows) {
     console.log(`\n${row.name}: ${row.what}`);
-    const apache = await results(row.file, 'peers');
-    const ours = await results(row.file, 'product');
+    const [apache, ours] = await Promise.all([
+      results(protocol, row.file, 'peers'),
+      results(protocol, row.file, 'product'),
+    ]);
     for (const name of new Set([...apache.keys(), ...ours.keys()])) {
       const [there, here] = [apache.get(name), ours.get(name)];
       const [isThere, isHere] = [there?.outcome === 'pass', here?.outcome === 'pass'];
@@ -140,7 +165,10 @@ async function compare(protocol: Protocol): Promise<void> {
   if (options.store) writeFileSync(join(COMPAT, key, 'oracle.md'), lines.join('\n'));
   console.log(`\n${sum}\nstored in ${file}`);
   if (!hasTable) console.log(`specs/${key}/MAPPING.md does not have the table of differences.ts: run with --table`);
-  process.exitCode = counts.apacheOnly + counts.oursOnly + counts.neither === 0 && hasTable ? 0 : 1;
+  const gone = unasked(protocol);
+  if (gone.length > 0) console.log(`no test asks for these differences: ${gone.join(', ')}`);
+  const isMet = counts.both > 0 && counts.apacheOnly + counts.neither + (options.quick ? 0 : counts.oursOnly) === 0;
+  process.exitCode = isMet && hasTable && gone.length === 0 ? 0 : 1;
 }
 
 const protocol = PROTOCOLS.find(({ key }) => key === positionals[0]);
@@ -155,6 +183,6 @@ if (protocol) {
     process.exitCode = (await compareAmqp(positionals.slice(1), options.all === true, options.shrink === true)) ? 0 : 1;
 } else {
   const keys = [...PROTOCOLS.map(({ key }) => key), 'amqp'].join('|');
-  console.error(`usage: npm run oracle -- ${keys} [suite…] [--table | --store] [--long] [--all] [--shrink]`);
+  console.error(`usage: npm run oracle -- ${keys} [suite…] [--table | --store] [--quick | --long] [--all] [--shrink]`);
   process.exitCode = 2;
 }

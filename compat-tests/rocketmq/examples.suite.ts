@@ -110,10 +110,8 @@ void describe('examples', { concurrency: 4 }, () => {
   void it('filter.TagFilterProducer and TagFilterConsumer: the tags asked for', async () => {
     assert.equal(sent(await produced('filter.TagFilterProducer', 60)), 60);
     const got = await consumed('filter.TagFilterConsumer', 40);
-    assert.deepEqual([...Map.groupBy(got, (one) => one.tag)].map(([tag, all]) => [tag, all.length]).sort(), [
-      ['TagA', 20],
-      ['TagC', 20],
-    ]);
+    const tags = [...Map.groupBy(got, (one) => one.tag)].map(([tag, all]) => [tag, all.length]);
+    assert.deepEqual(Object.fromEntries(tags), { TagA: 20, TagC: 20 });
   });
 
   void it('broadcast.PushConsumer and simple.LitePullConsumerSubscribe: every message', async () => {
