@@ -129,6 +129,12 @@ export const SUITES: readonly SuiteRow[] = [
     what: 'every answer of RabbitMQ and of ours, frame by frame',
     needs: ['rabbitmq'],
   },
+    name: 'kafka/libraries',
+    file: 'kafka/libraries.suite.ts',
+    what: 'eight client libraries of five languages: produce, read, groups, administration',
+    needs: ['java', 'python'],
+    hasOracle: true,
+  },
   { name: 'faults/kill', file: 'faults/kill.suite.ts', what: 'kill -9 under mixed load', needs: ['java'] },
   {
     name: 'faults/image',

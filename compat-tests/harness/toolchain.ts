@@ -56,13 +56,15 @@ export async function jars(name: string, pom: string): Promise<string> {
   });
 }
 
-/** Compiles the Java sources of a folder against jars; the class path of the result. */
-export async function compiled(name: string, folder: string, libraries: string, inputs: string[]): Promise<string> {
+/** Compiles the Java sources of folders against jars; the class path of the result. */
+export async function compiled(name: string, folders: string[], libraries: string, inputs: string[]): Promise<string> {
   await ensureCommand('javac');
-  const sources = readdirSync(folder)
-    .filter((file) => file.endsWith('.java'))
-    .sort()
-    .map((file) => join(folder, file));
+  const sources = folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((file) => file.endsWith('.java'))
+      .sort()
+      .map((file) => join(folder, file)),
+  );
   const classes = await builtOnce(name, [...inputs, ...sources], async (into) => {
     await execute('javac', ['-nowarn', '-Xlint:none', '-d', into, '-cp', `${libraries}/*`, ...sources]);
   });
@@ -86,7 +88,7 @@ export async function goProgram(name: string, folder: string): Promise<string> {
 /** The class path of the Java driver, its clients fetched and its sources compiled. */
 export async function javaDriverClasspath(): Promise<string> {
   const pom = join(COMPAT, 'java/pom.xml');
-  return compiled('java-driver', join(COMPAT, 'java/src/main/java/compat'), await jars('java-clients', pom), [pom]);
+  return compiled('java-driver', [join(COMPAT, 'java/src/main/java/compat')], await jars('java-clients', pom), [pom]);
 }
 
 /** The class path of a real broker, for the oracles. */

@@ -9,9 +9,12 @@ const here = import.meta.dirname;
 /** The class path of the Java driver with this version of the client. */
 export async function javaClasspath(version: '4.9' | '5'): Promise<string> {
   const pom = join(here, 'java', `pom-${version}.xml`);
-  return compiled(`rocketmq-driver-${version}`, join(here, 'java/src'), await jars(`rocketmq-client-${version}`, pom), [
-    pom,
-  ]);
+  return compiled(
+    `rocketmq-driver-${version}`,
+    [join(here, 'java/src')],
+    await jars(`rocketmq-client-${version}`, pom),
+    [pom],
+  );
 }
 
 export const goDriver = (): Promise<string> => goProgram('rocketmq-driver-go', join(here, 'go'));

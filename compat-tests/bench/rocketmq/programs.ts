@@ -22,7 +22,7 @@ function programs(): Promise<string> {
     const pom = join(COMPAT, 'rocketmq/java/pom-5.xml');
     const load = await compiled(
       'bench-rocketmq',
-      join(import.meta.dirname, 'java'),
+      [join(import.meta.dirname, 'java')],
       await jars('rocketmq-client-5', pom),
       [pom],
     );
