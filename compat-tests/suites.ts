@@ -69,6 +69,13 @@ export const SUITES: readonly SuiteRow[] = [
     needs: ['java'],
   },
   {
+    name: 'kafka/libraries',
+    file: 'kafka/libraries.suite.ts',
+    what: 'eight client libraries of five languages: produce, read, groups, administration',
+    needs: ['java', 'python'],
+    hasOracle: true,
+  },
+  {
     name: 'rocketmq/features',
     file: 'rocketmq/features.suite.ts',
     what: 'what Apache’s Java clients do in daily work, 4.9 and 5.x',
@@ -128,12 +135,6 @@ export const SUITES: readonly SuiteRow[] = [
     file: 'amqp/oracle.suite.ts',
     what: 'every answer of RabbitMQ and of ours, frame by frame',
     needs: ['rabbitmq'],
-  },
-    name: 'kafka/libraries',
-    file: 'kafka/libraries.suite.ts',
-    what: 'eight client libraries of five languages: produce, read, groups, administration',
-    needs: ['java', 'python'],
-    hasOracle: true,
   },
   { name: 'faults/kill', file: 'faults/kill.suite.ts', what: 'kill -9 under mixed load', needs: ['java'] },
   {
