@@ -117,7 +117,7 @@ export class Channel implements AppendTarget {
       const queue = topic.queues[line]!;
       const got = this.#got;
       got.failure = null;
-      got.shown = shownOf(topic);
+      got.shown = shownOf(topic, 0);
       if (!broker.leaseOne(principal, group, queue, this, 0, this.#take)) continue;
       const failure = this.#got.failure;
       if (failure !== null) {
@@ -138,7 +138,7 @@ export class Channel implements AppendTarget {
     offset: 0,
     redelivered: false,
     failure: null,
-    shown: { exchange: '', counter: null },
+    shown: { exchange: '', counter: null, countsFrom: 0 },
     sources: new Map(),
   };
 

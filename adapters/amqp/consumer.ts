@@ -44,7 +44,7 @@ export class Consumer implements LeaseConsumer {
     this.tag = tag;
     this.tagOctets = Buffer.from(tag);
     this.topic = topic;
-    this.shown = shownOf(topic);
+    this.shown = shownOf(topic, 1);
     this.group = group;
     this.queues = topic.queues;
     this.priority = options.priority;

@@ -48,22 +48,16 @@ export function deadLetterOf(payload: Buffer, death: Death): { payload: Buffer; 
 function headersAfter(properties: Properties, death: Death, exchange: string, routingKey: string): FieldTable {
   const headers = properties.headers ?? [];
   const reason = reasons[death.reason];
-  const own = headers.filter((entry) => entry.key !== deathsHeader && !entry.key.startsWith('x-last-death-'));
+  const own = headers.filter((entry) => !entry.key.startsWith('x-last-death-'));
   const deaths = fieldOf(headers, deathsHeader);
   const earlier = deaths?.type === 'A' ? deaths.value : [];
   const same = earlier.find((entry) => isDeath(entry, death.topic, reason));
   const entry = same === undefined ? newDeath(properties, death, reason, exchange, routingKey) : countedUp(same);
-  const after: TableEntry[] = [
-    ...own,
-    {
-      key: deathsHeader,
-      field: {
-        type: 'A',
-        // RabbitMQ sorts the keys of what it puts in front of others.
-        value: [deaths?.type === 'A' ? sorted(entry) : entry, ...earlier.filter((other) => other !== same)],
-      },
-    },
-  ];
+  // RabbitMQ sorts the keys of what it puts in front of others, and leaves the header in its place.
+  const value = [deaths?.type === 'A' ? sorted(entry) : entry, ...earlier.filter((other) => other !== same)];
+  const header: TableEntry = { key: deathsHeader, field: { type: 'A', value } };
+  const after = own.map((one) => (one.key === deathsHeader ? header : one));
+  if (deaths === undefined) after.push(header);
   if (deaths === undefined) after.push(...which('first', death.topic, reason, exchange));
   after.push(...which('last', death.topic, reason, exchange));
   return after;

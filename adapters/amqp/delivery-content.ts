@@ -22,13 +22,15 @@ export interface Shown {
   readonly exchange: string;
   /** A header that is added: the message's offset, or how often it came back. */
   readonly counter: typeof offsetHeader | typeof deliveriesHeader | null;
+  /** Whether a message that never came back says so: RabbitMQ counts from 0 for basic.get, else from 1. */
+  readonly countsFrom: number;
 }
 
 /** A log topic shows its name and offsets, a quorum queue counts deliveries. */
-export function shownOf(topic: Topic): Shown {
-  if (topic.kind !== 'queue') return { exchange: topic.name, counter: offsetHeader };
+export function shownOf(topic: Topic, countsFrom: number): Shown {
+  if (topic.kind !== 'queue') return { exchange: topic.name, counter: offsetHeader, countsFrom: 0 };
   const type = textOf(fieldOf(shapeOf(topic).arguments, 'x-queue-type'));
-  return { exchange: '', counter: type === 'quorum' ? deliveriesHeader : null };
+  return { exchange: '', counter: type === 'quorum' ? deliveriesHeader : null, countsFrom };
 }
 
 export class DeliveryContent {
@@ -42,7 +44,7 @@ export class DeliveryContent {
   }
 
   /** How the reader's queue is shown: `exchange` to readers of messages that do not say where they were published. Throws BrokerError. */
-  take(broker: Verbs, leased: Leased, { exchange, counter }: Shown): void {
+  take(broker: Verbs, leased: Leased, { exchange, counter, countsFrom }: Shown): void {
     const { unit, record } = leased;
     this.payload = unit.payload;
     if (unit.format !== FORMAT.amqp) {
@@ -51,7 +53,7 @@ export class DeliveryContent {
       this.#counts.conversions++;
     }
     const view = this.view.read(this.payload);
-    if (counter !== null) {
+    if (counter !== null && leased.deliveries >= countsFrom) {
       view.changedProperties = propertiesWithHeader(
         this.payload,
         view.propertiesAt,

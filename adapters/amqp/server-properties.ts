@@ -27,6 +27,7 @@ export function serverProperties({ settings, broker }: AdapterContext): FieldTab
     text('version', String(settings['productVersion'] ?? '0.1.0')),
     text('platform', `Node.js ${process.versions.node}`),
     text('cluster_name', broker.clusterId),
+    text('copyright', 'The RosettaMQ authors'),
     text('information', 'Licensed under the Apache License 2.0'),
   ];
 }

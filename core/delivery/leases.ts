@@ -449,10 +449,10 @@ export class Leases {
     holder.lines.add(line);
     const offset = this.next(line, holder, leaseMs, true);
     this.used?.(queue);
-    this.schedule(line);
-    if (offset < 0) return false;
-    take(this.leased);
-    return true;
+    if (offset >= 0) take(this.leased);
+    // What it was in front of may have lived its time already.
+    this.deaths.tend(line);
+    return offset >= 0;
   }
 
   isLeased(group: GroupState, queue: QueueNumber, offset: Offset): boolean {

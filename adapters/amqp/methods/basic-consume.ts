@@ -13,6 +13,7 @@ import { fieldOf } from '../field-table.ts';
 import { beginAt, groupFor } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { generatedName } from '../names.ts';
+import { mayRead } from '../permissions.ts';
 import { letterNames, numberOf, textOf } from '../queue-arguments.ts';
 import { queuePlace } from '../topology.ts';
 import { queueNamed } from './queue-named.ts';
@@ -24,6 +25,7 @@ export function basicConsume(channel: Channel, args: Arguments<'basic.consume'>)
     consumeReplies(channel, args);
     return;
   }
+  mayRead(connection, 'queue', name);
   const topic = connection.topology.require(connection, name);
   const place = queuePlace(name, connection.virtualHost);
   const tag = args.consumerTag === '' ? generatedName('amq.ctag-', connection.context.random) : args.consumerTag;

@@ -21,6 +21,7 @@ import { copiesIn } from '../dead-letter.ts';
 import { isReplyName, repliesName } from '../direct-replies.ts';
 import type { FieldTable } from '../field-table.ts';
 import { fieldOf } from '../field-table.ts';
+import { refusedAccess } from '../permissions.ts';
 import { letterNames, numberOf } from '../queue-arguments.ts';
 import { withProperties } from '../stored-message.ts';
 import { exchangePlace, noSuchExchange } from '../topology.ts';
@@ -256,6 +257,7 @@ export function returnContent({ connection, number }: Channel, given: Append): v
 function refused(channel: Channel, error: BrokerError, sequence: number): void {
   const { connection } = channel;
   connection.shared.counts.refused++;
+  if (error.code === 'access-denied') throw refusedAccess(connection, 'exchange', append.exchange!, error);
   if (error.code === 'storage-full') connection.storage.refused();
   if (sequence === 0 || !error.retriable || error.code === 'stopping') throw error;
   channel.refuse(sequence);

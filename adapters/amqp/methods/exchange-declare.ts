@@ -8,6 +8,7 @@ import type { Channel } from '../channel.ts';
 import { alternateArgument, checkType, delayedTypeArgument, meaningOf, typeOf } from '../exchange-types.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName, refuseReserved } from '../names.ts';
+import { mayConfigure, mayRead, mayWrite } from '../permissions.ts';
 import { compareArguments, compareProperty } from '../queue-arguments.ts';
 import { argumentsExtra, argumentsOf, exchangePlace } from '../topology.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
@@ -20,6 +21,7 @@ export async function exchangeDeclare(channel: Channel, args: Arguments<'exchang
   if (args.passive) topology.requireExchange(connection, name);
   else {
     checkType(args.type);
+    mayConfigure(connection, 'exchange', name);
     const current = topology.exchange(connection, name);
     if (current !== null) checkSame(args, current, exchangePlace(name, connection.virtualHost));
     else await create(channel, name, args);
@@ -39,10 +41,15 @@ async function create(channel: Channel, name: string, args: Arguments<'exchange.
   const { connection } = channel;
   refuseReserved('exchange', name);
   const place = exchangePlace(name, connection.virtualHost);
+  const meaning = meaningOf(args.type, args.arguments, place);
+  if (meaning.alternate !== undefined) {
+    mayRead(connection, 'exchange', name);
+    mayWrite(connection, 'exchange', meaning.alternate);
+  }
   await connection.broker.createExchange(connection.principal, {
     namespace: connection.namespace,
     name,
-    ...meaningOf(args.type, args.arguments, place),
+    ...meaning,
     durable: args.durable,
     autoDelete: args.autoDelete,
     internal: args.internal,

@@ -4,6 +4,7 @@ import { AmqpError } from '../amqp-error.ts';
 import type { Channel } from '../channel.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName, isReserved } from '../names.ts';
+import { mayDelete } from '../permissions.ts';
 import { exchangePlace, onLogTopic } from '../topology.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 
@@ -15,6 +16,7 @@ export async function exchangeDelete(channel: Channel, args: Arguments<'exchange
   if (isReserved(name)) {
     throw new AmqpError('ACCESS_REFUSED', `deletion of system ${exchangePlace(name, virtualHost)} not allowed`);
   }
+  mayDelete(connection, 'exchange', name);
   if (broker.exchange(namespace, name) !== null) {
     if (args.ifUnused && topology.isSource(connection, name)) {
       throw new AmqpError('PRECONDITION_FAILED', `${exchangePlace(name, virtualHost)} in use`);

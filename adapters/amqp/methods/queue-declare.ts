@@ -8,11 +8,13 @@ import type { Topic } from '../../../core/types.ts';
 import type { Channel } from '../channel.ts';
 import { isReplyName, repliesName } from '../direct-replies.ts';
 import type { Handled } from '../dispatch.ts';
+import { fieldOf } from '../field-table.ts';
 import { ownGroup } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName, generatedName, refuseReserved } from '../names.ts';
+import { mayConfigure, mayRead, mayWrite } from '../permissions.ts';
 import type { QueueShape } from '../queue-arguments.ts';
-import { checkQueue, compareProperty, compareQueueArguments } from '../queue-arguments.ts';
+import { checkQueue, compareProperty, compareQueueArguments, textOf } from '../queue-arguments.ts';
 import { isDurable, noSuchQueue, queuePlace, shapeOf } from '../topology.ts';
 
 export function queueDeclare(channel: Channel, args: Arguments<'queue.declare'>): Handled {
@@ -57,6 +59,7 @@ function declareReplies(channel: Channel, name: string, nowait: boolean): void {
 async function declared(channel: Channel, name: string, shape: QueueShape): Promise<Topic> {
   const { connection } = channel;
   const { topology } = connection;
+  mayConfigure(connection, 'queue', name);
   const place = queuePlace(name, connection.virtualHost);
   const current = topology.find(connection, name);
   if (current !== null) {
@@ -66,6 +69,11 @@ async function declared(channel: Channel, name: string, shape: QueueShape): Prom
   }
   if (!shape.serverNamed) refuseReserved('queue', name);
   checkQueue(shape, place);
+  const deadLetters = textOf(fieldOf(shape.arguments, 'x-dead-letter-exchange'));
+  if (deadLetters !== null) {
+    mayRead(connection, 'queue', name);
+    mayWrite(connection, 'exchange', deadLetters);
+  }
   try {
     return await topology.create(connection, name, shape);
   } catch (error) {

@@ -3,6 +3,7 @@
 import type { Channel } from '../channel.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName } from '../names.ts';
+import { mayRead, mayWrite } from '../permissions.ts';
 import { bindingOf } from './binding-of.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 import { queueNamed } from './queue-named.ts';
@@ -13,6 +14,8 @@ export async function queueUnbind(channel: Channel, args: Arguments<'queue.unbin
   const name = queueNamed(channel, args.queue);
   const source = cleanName(args.exchange);
   refuseDefaultExchange(source);
+  mayWrite(connection, 'queue', name);
+  mayRead(connection, 'exchange', source);
   const exchange = topology.exchange(connection, source);
   if (exchange !== null && broker.topic(connection.namespace, name) !== null) {
     const binding = bindingOf(connection.namespace, exchange, 'queue', name, args.routingKey, args.arguments);
