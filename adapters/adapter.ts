@@ -40,6 +40,8 @@ export interface AdapterContext {
   readonly log: Logger;
   /** Checks a name and password; null refuses. While no user exists any pair (and none) is accepted as `anonymous`. */
   authenticate(name: string, password: string, host: string): Promise<Principal | null>;
+  /** Runs a check of another kind than name and password; an address that has failed too often has to wait (null). */
+  readonly attempt?: (host: string, check: () => Promise<Principal | null>) => Promise<Principal | null>;
   /** The principal of a connection that has not authenticated: allowed everything only while no user exists. */
   anonymous(host: string): Principal;
   /** The broker's own principal, which may do everything: for what no client asks for, such as the end of its temporary queues. */
@@ -52,6 +54,14 @@ export interface AdapterContext {
   readonly settings: Readonly<Record<string, string | number | boolean>>;
 }
 
+/** A number that a client measured and sent us; `client` names the sender, `labels` are its own. */
+export interface ClientMetric {
+  readonly name: string;
+  readonly client: string;
+  readonly labels: string;
+  readonly value: number;
+}
+
 export interface Adapter {
   readonly protocol: string;
   /** Takes over a stream; errors on it are the adapter's to handle, and end that connection only. */
@@ -60,6 +70,8 @@ export interface Adapter {
   readonly connections: number;
   /** Plain counters for the metrics page: requests, errors, bytes, conversions … by name. */
   readonly counts: Readonly<Record<string, number>>;
+  /** What clients have said of themselves, for the metrics page. */
+  clientMetrics?(): Iterable<ClientMetric>;
   /** Tells clients to go in their protocol's way, lets what is in flight finish, closes all streams; resolves when none is left. */
   drain(deadlineMs: number): Promise<void>;
   /** Cuts every stream at once, unanswered (the journal was lost). */

@@ -3,24 +3,26 @@
  * owns it (assembly.ts wires them); nothing else happens in this file.
  */
 import { Assembly, type BrokerOptions } from './assembly.ts';
-import { findByKey } from './delivery/find-by-key.ts';
-import type { Idle } from './delivery/idle.ts';
 import type { Leases } from './delivery/leases.ts';
 import type { OffsetReader } from './delivery/offset-reader.ts';
 import type { Waiters } from './delivery/waiters.ts';
 import { BrokerError } from './errors.ts';
 import type { FileJournal } from './log/file-journal.ts';
 import type { IndexRepair } from './log/index-repair.ts';
+import type { KeyHit } from './log/key-index.ts';
 import type { Log } from './log/log.ts';
 import type { Queue } from './log/queue.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { Names } from './names.ts';
 import { BROKER, type Publisher } from './publish.ts';
+import { QueueFacts } from './queue-facts.ts';
+import { ScramUsers } from './scram-users.ts';
 import type { Shard } from './shard.ts';
 import type { Signals } from './signals.ts';
 import { Access } from './state/access.ts';
 import type { GroupState } from './state/catalog.ts';
 import type { Membership } from './state/membership.ts';
+import { SCRAM_KINDS } from './state/scram.ts';
 import type { Tables } from './state/tables.ts';
 import type {
   AccessRule,
@@ -46,6 +48,7 @@ import type {
   ResourceKind,
   TimeMs,
   Topic,
+  TopicAttributes,
   TopicChange,
   TopicKind,
   TopicSpec,
@@ -62,7 +65,6 @@ import type {
   OffsetCommit,
   ProducerIdentity,
   QueueState,
-  Settle,
   User,
   Verbs,
 } from './verbs.ts';
@@ -71,6 +73,8 @@ export type { BrokerOptions } from './assembly.ts';
 
 export class Broker implements Verbs {
   readonly signals: Signals;
+  readonly scram: ScramUsers;
+  readonly facts: QueueFacts;
   private readonly random: Random;
   private readonly tables: Tables;
   private readonly repair: IndexRepair;
@@ -83,7 +87,6 @@ export class Broker implements Verbs {
   private readonly names: Names;
   private readonly membership: Membership;
   private readonly maintenance: Maintenance;
-  private readonly idle: Idle;
   /** What recovery found, for the log line at start. */
   readonly recovery: { entries: number; tornBytes: number; damage: number };
 
@@ -100,8 +103,9 @@ export class Broker implements Verbs {
     this.waiters = parts.waiters;
     this.names = parts.names;
     this.membership = parts.membership;
+    this.scram = new ScramUsers(this.shard, (...right) => this.authorise(...right));
+    this.facts = new QueueFacts(this.tables);
     this.maintenance = parts.maintenance;
-    this.idle = parts.idle;
     const { entries, tornBytes, damage } = parts.recovered;
     this.recovery = { entries, tornBytes, damage: damage.length };
   }
@@ -117,17 +121,12 @@ export class Broker implements Verbs {
   async close(): Promise<void> {
     this.publisher.stopping = true;
     this.maintenance.stop();
-    await new Promise<void>((resolve, reject) => {
-      this.shard.log.whenQuiet(() => {
-        try {
-          if (this.shard.log.lost === null) this.shard.log.syncNow();
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
-    if (this.shard.log.lost === null) this.maintenance.lastSnapshot();
+    while (this.shard.log.syncInFlight)
+      await new Promise<void>((resolve) => this.shard.clock.setTimer(1, () => resolve()));
+    if (this.shard.log.lost === null) {
+      this.shard.log.syncNow();
+      this.maintenance.lastSnapshot();
+    }
     this.shard.log.close();
     this.journal.close();
   }
@@ -147,6 +146,10 @@ export class Broker implements Verbs {
 
   nowMs(): TimeMs {
     return this.shard.log.storeTimeMs();
+  }
+
+  get topicDefaults(): Readonly<TopicAttributes> {
+    return this.names.defaults;
   }
 
   // ---------------------------------------------------------------- names
@@ -172,14 +175,8 @@ export class Broker implements Verbs {
     return this.names.namespaces();
   }
 
-  async createTopic(principal: Principal, spec: TopicSpec): Promise<Topic> {
-    const topic = await this.names.createTopic(principal, spec);
-    this.idle.used(topic);
-    return topic;
-  }
-
-  used(topic: Topic): void {
-    this.idle.used(topic);
+  createTopic(principal: Principal, spec: TopicSpec): Promise<Topic> {
+    return this.names.createTopic(principal, spec);
   }
 
   alterTopic(principal: Principal, topic: Topic, change: TopicChange): Promise<Topic> {
@@ -224,9 +221,7 @@ export class Broker implements Verbs {
     this.authorise(principal, 'update', 'topic', topic.namespace, topic.name);
     const group = this.tables.catalog.groupById(topic.ownGroup);
     if (group === null) throw new BrokerError('argument-invalid', `'${topic.name}' is not a queue`);
-    let count = 0;
-    for (const queue of topic.queues) count += this.leases.purge(group, this.queueOf(queue));
-    return count;
+    return this.leases.purge(group, this.queueOf(topic.queues[0]!));
   }
 
   private queueOf(number: QueueNumber): Queue {
@@ -239,20 +234,6 @@ export class Broker implements Verbs {
 
   append(principal: Principal, append: Append, target: AppendTarget, token: number): number {
     return this.publisher.append(principal, append, target, token);
-  }
-
-  transact(
-    principal: Principal,
-    appends: readonly Append[],
-    settles: readonly Settle[],
-    target: AppendTarget,
-    token: number,
-  ): number[] {
-    const held = settles.filter((one) => this.leases.isLeased(one.group as GroupState, one.queue, one.offset));
-    const settlements = held.map(({ group, queue, offset }) => ({ group: group.id, queue, offset, count: 1 }));
-    const taken = this.publisher.transact(principal, appends, settlements, target, token);
-    for (const one of held) this.leases.settledAlready(one.group as GroupState, one.queue, one.offset);
-    return taken;
   }
 
   async newProducer(_principal: Principal): Promise<ProducerIdentity> {
@@ -342,7 +323,29 @@ export class Broker implements Verbs {
     toMs: TimeMs,
   ): Promise<{ queue: QueueNumber; offset: Offset }[]> {
     this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
-    return findByKey(this.tables, this.repair, topic, key, limit, fromMs, toMs);
+    const found: { queue: QueueNumber; offset: Offset }[] = [];
+    for (const hit of await this.hitsOf(key)) {
+      if (found.length >= limit) break;
+      const queue = this.tables.queues.get(hit.queue);
+      if (queue === undefined || queue.topic !== topic.id || hit.offset < queue.start || hit.offset >= queue.visible)
+        continue;
+      if (hit.storeTimeMs >= fromMs && hit.storeTimeMs <= toMs) found.push({ queue: hit.queue, offset: hit.offset });
+    }
+    return found;
+  }
+
+  /** Candidates of all segments; a damaged file of keys is made again first. */
+  private async hitsOf(key: string): Promise<KeyHit[]> {
+    for (;;) {
+      let damagedBase = -1;
+      const hits = [
+        ...this.tables.keys.find(key, (base) => {
+          damagedBase = base;
+        }),
+      ];
+      if (damagedBase < 0) return hits;
+      await new Promise<void>((resolve) => this.repair.wait(damagedBase, resolve));
+    }
   }
 
   // ---------------------------------------------------------------- groups, offsets, members
@@ -531,8 +534,8 @@ export class Broker implements Verbs {
 
   async putUser(principal: Principal, name: string, password: string): Promise<void> {
     this.authorise(principal, 'update', 'cluster', '', '');
-    const row = await Access.makeCredential(name, password, this.salt());
-    await this.shard.change([{ k: 'credential', row }]);
+    const rows = await Promise.all(SCRAM_KINDS.map((kind) => Access.makeCredential(name, password, this.salt(), kind)));
+    await this.shard.change(rows.map((row) => ({ k: 'credential', row })));
   }
 
   private salt(): Buffer {
@@ -561,6 +564,10 @@ export class Broker implements Verbs {
   rules(principal: Principal): AccessRule[] {
     this.authorise(principal, 'describe', 'cluster', '', '');
     return this.tables.access.rules();
+  }
+
+  allows(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): boolean {
+    return principal === BROKER || this.tables.access.allows(principal, action, resource, namespace, name);
   }
 
   authorise(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): void {

@@ -32,6 +32,8 @@ export interface MaintenanceOptions extends CleanerOptions {
   ballastBytes: number;
   /** Told of work that failed without harm to what was acknowledged. */
   warn(text: string, error: unknown): void;
+  /** Called with each look at retention, for what others forget by age. */
+  tended(): void;
 }
 
 export class Maintenance {
@@ -228,6 +230,7 @@ export class Maintenance {
   tend(): void {
     this.sealAgain();
     this.retain();
+    this.options.tended();
     this.clean();
   }
 

@@ -13,6 +13,7 @@
 import type { Signals } from './signals.ts';
 import type {
   AccessRule,
+  Action,
   Binding,
   CommittedOffset,
   Exchange,
@@ -30,8 +31,10 @@ import type {
   ReadLimits,
   ReadStatus,
   ReadUnit,
+  ResourceKind,
   TimeMs,
   Topic,
+  TopicAttributes,
   TopicChange,
   TopicKind,
   TopicSpec,
@@ -74,12 +77,8 @@ export interface Append {
   /** When the message dies unread, 0 never. */
   expiryMs: TimeMs;
   priority: number;
-  /** Not visible before this time (kept by the due list), 0 at once. Through an exchange: one that holds, which routes it then. */
+  /** Not visible before this time (kept by the due list), 0 at once. */
   notBeforeMs: TimeMs;
-  /** Further routing keys: each queue takes one copy, however many of its bindings match. */
-  copies?: readonly string[] | null;
-  /** Set by the call: how many queues refused it because they are full. They are not among those it returns. */
-  refused?: number;
 }
 
 /**
@@ -93,13 +92,6 @@ export interface AppendTarget {
    * idempotent producer: offset and time of the original).
    */
   appended(token: number, queue: QueueNumber, baseOffset: Offset, storeTimeMs: TimeMs): void;
-}
-
-/** The end of one lease, as part of a transaction. */
-export interface Settle {
-  group: Group;
-  queue: QueueNumber;
-  offset: Offset;
 }
 
 export interface OffsetCommit {
@@ -158,11 +150,78 @@ export interface MembershipListener {
   memberExpired?(group: Group, member: Member): void;
   /** The time set by setGroupDue has come. */
   groupDue?(group: Group): void;
+  /** Comes now and then, for what is forgotten by age; see BrokerOptions.retentionIntervalMs. */
+  tend?(nowMs: TimeMs): void;
 }
 
 export interface ProducerIdentity {
   producerId: number;
   producerEpoch: number;
+}
+
+/** Mechanisms of RFC 5802 that passwords are kept for. */
+export type ScramMechanism = 'scram-sha-256' | 'scram-sha-512';
+
+/** What checks a password without holding it, and proves to the client that the broker knows it too. */
+export interface ScramKeys {
+  readonly mechanism: ScramMechanism;
+  readonly salt: Buffer;
+  readonly iterations: number;
+  readonly storedKey: Buffer;
+  readonly serverKey: Buffer;
+}
+
+/** The newest epoch up to one that was asked for, and the first offset that is not of it or of older ones. */
+export interface EpochEnd {
+  readonly epoch: number;
+  readonly offset: Offset;
+}
+
+/** What an idempotent producer wrote last to a queue. */
+export interface QueueProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+  readonly lastTimeMs: TimeMs;
+}
+
+export interface QueueFactVerbs {
+  /** How far the queue was written under an epoch: whether an offset that a reader has is still the one it read. */
+  epochEnd(queue: QueueNumber, epoch: number): EpochEnd;
+  /** The epoch that an offset was written under, -1 when that is not known. */
+  epochOf(queue: QueueNumber, offset: Offset): number;
+  /** Bytes of the entries that the queue shows; an entry that several queues show counts in each. */
+  bytes(queue: QueueNumber): number;
+  /** The idempotent producers that are remembered for a queue. */
+  producers(queue: QueueNumber): QueueProducer[];
+}
+
+export interface ScramUser {
+  readonly name: string;
+  readonly mechanism: ScramMechanism;
+  readonly iterations: number;
+}
+
+/** The salted password of RFC 5802, from a client that hashes for itself. */
+export interface SaltedPassword {
+  readonly mechanism: ScramMechanism;
+  readonly salted: Buffer;
+  readonly salt: Buffer;
+  readonly iterations: number;
+}
+
+export interface ScramVerbs {
+  /** Null when the user has no such credential. For the exchange of that mechanism alone: never shown to anybody. */
+  keys(name: string, mechanism: ScramMechanism): ScramKeys | null;
+  /** Which users have which mechanisms. access-denied. */
+  list(principal: Principal): ScramUser[];
+  /** Changes one user, as a whole; with the last credential the user goes. argument-invalid, access-denied. */
+  alter(
+    principal: Principal,
+    name: string,
+    removals: readonly ScramMechanism[],
+    passwords: readonly SaltedPassword[],
+  ): Promise<void>;
 }
 
 export interface User {
@@ -171,11 +230,15 @@ export interface User {
 
 export interface Verbs {
   readonly signals: Signals;
+  readonly facts: QueueFactVerbs;
+  readonly scram: ScramVerbs;
   /** Epoch of this ownership of the shard: grows with every start. */
   readonly epoch: number;
   /** Stable identity of the cluster, made when the data directory was. 22 characters. */
   readonly clusterId: string;
   nowMs(): TimeMs;
+  /** What a topic is born with that does not say otherwise. */
+  readonly topicDefaults: Readonly<TopicAttributes>;
 
   // ------------------------------------------------------------ names
   /** The log topic or queue of that name, null when there is none. Throws access-denied only when the name may not be described. */
@@ -191,8 +254,6 @@ export interface Verbs {
   alterTopic(principal: Principal, topic: Topic, change: TopicChange): Promise<Topic>;
   /** Deletes the topic with its queues, bindings to it, offsets on it and leases. */
   deleteTopic(principal: Principal, topic: Topic): Promise<void>;
-  /** Somebody asked for it: one that goes when it is unused (QueueRules.unusedMs) stays for that much longer. */
-  used(topic: Topic): void;
   queue(number: QueueNumber): QueueState | null;
   /** Moves a queue's start forward; what lies below is gone for everybody. Returns the new start. */
   moveStart(principal: Principal, queue: QueueNumber, offset: Offset): Promise<Offset>;
@@ -206,17 +267,6 @@ export interface Verbs {
    * sequence-out-of-order, producer-fenced, storage-full, overloaded, stopping.
    */
   append(principal: Principal, append: Append, target: AppendTarget, token: number): number;
-  /**
-   * All of it or nothing, as one entry: every message is appended, and every settlement that is still leased is settled
-   * `done`. Answered once. Returns how many queues take each message. Throws as append does, before anything is changed.
-   */
-  transact(
-    principal: Principal,
-    appends: readonly Append[],
-    settles: readonly Settle[],
-    target: AppendTarget,
-    token: number,
-  ): number[];
   /** A new idempotent producer: committed before it resolves. */
   newProducer(principal: Principal): Promise<ProducerIdentity>;
 
@@ -357,14 +407,10 @@ export interface Verbs {
   putRule(principal: Principal, rule: AccessRule): Promise<void>;
   deleteRule(principal: Principal, id: string): Promise<void>;
   rules(principal: Principal): AccessRule[];
+  /** The same as an answer. */
+  allows(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): boolean;
   /** Throws access-denied. Adapters rarely need it: each verb checks for itself. */
-  authorise(
-    principal: Principal,
-    action: import('./types.ts').Action,
-    resource: import('./types.ts').ResourceKind,
-    namespace: string,
-    name: string,
-  ): void;
+  authorise(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): void;
 
   // ------------------------------------------------------------ settings
   /** A text that was put, null when there is none. The core keeps settings and never reads them. */

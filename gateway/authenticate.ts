@@ -40,10 +40,15 @@ export class Authenticator {
   /** The principal, or null when the pair is wrong, the address has to wait, or too many passwords are being checked. */
   async authenticate(name: string, password: string, host: string): Promise<Principal | null> {
     if (this.isOpen) return this.anonymous(host);
+    return this.attempt(host, () => this.#broker.authenticate(name, password, host));
+  }
+
+  /** The outcome of the check, or null when the address has to wait. */
+  async attempt(host: string, check: () => Promise<Principal | null>): Promise<Principal | null> {
     const failing = this.#failing.get(host);
     if (failing !== undefined && failing.untilMs > this.#clock.nowMs()) return null;
     try {
-      const principal = await this.#broker.authenticate(name, password, host);
+      const principal = await check();
       if (principal === null) this.#failed(host);
       else this.#failing.delete(host);
       return principal;

@@ -20,10 +20,8 @@ export function generatedName(prefix: string, random: Random): string {
 
 const reservedPrefix = 'amq.';
 
-export const isReserved = (name: string): boolean => name.startsWith(reservedPrefix);
-
 export function refuseReserved(kind: 'queue' | 'exchange', name: string): void {
-  if (isReserved(name)) {
+  if (name.startsWith(reservedPrefix)) {
     throw new AmqpError('ACCESS_REFUSED', `${kind} name '${name}' contains reserved prefix 'amq.*'`);
   }
 }

@@ -5,7 +5,7 @@
 // - `cut` answers nobody: when the journal is lost, nothing more may be promised.
 
 import type { Duplex } from 'node:stream';
-import type { Adapter, AdapterContext, ConnectionInfo } from '../adapter.ts';
+import type { Adapter, AdapterContext, ClientMetric, ConnectionInfo } from '../adapter.ts';
 import { Connection } from './connection.ts';
 import { PROTOCOL } from './group/coordinator.ts';
 import { Node } from './node.ts';
@@ -33,6 +33,10 @@ class KafkaAdapter implements Adapter {
 
   get counts(): Readonly<Record<string, number>> {
     return this.#node.counts;
+  }
+
+  clientMetrics(): Iterable<ClientMetric> {
+    return this.#node.telemetry.metrics();
   }
 
   accept(stream: Duplex, info: ConnectionInfo): void {

@@ -21,6 +21,7 @@ import { WireError } from '../wire/wire-error.ts';
 import { Call } from './call.ts';
 import { BEFORE_LOGIN, HANDLERS, type Route } from './dispatch.ts';
 import type { Node } from './node.ts';
+import type { Direction } from './quotas.ts';
 import { apiVersionsFallback } from './requests/18-api-versions.ts';
 import { rawSaslToken } from './requests/36-sasl-authenticate.ts';
 import { SaslState } from './sasl.ts';
@@ -50,6 +51,8 @@ export class Connection {
   #ending = false;
   #endTimer: number | null = null;
   #openingTimer: number | null;
+  /** Runs while the client is over its quota. */
+  #quietTimer: number | null = null;
   /** The last client id: it is the same in every request. */
   #clientId = '';
   #clientIdBytes = Buffer.alloc(0);
@@ -125,10 +128,34 @@ export class Connection {
     }
     this.#advancing = false;
     if (this.#draining && this.openCalls === 0) this.#end();
-    else if (this.#paused && this.openCalls < this.node.limits.callsMax / 2 && !this.#outbox.congested) {
-      this.#paused = false;
-      this.#stream.resume();
-    }
+    else this.#readOn();
+  }
+
+  #readOn(): void {
+    if (!this.#paused || this.#quietTimer !== null) return;
+    if (this.openCalls >= this.node.limits.callsMax / 2 || this.#outbox.congested) return;
+    this.#paused = false;
+    this.#stream.resume();
+  }
+
+  /** Counts bytes towards the client's quota; over it, nothing is read from it for the time that is returned (KIP-219). */
+  throttle(direction: Direction, clientId: string, bytes: number): number {
+    const { quotas, clock, counts } = this.node;
+    const ms = quotas.throttleMs(direction, this.principal.name, clientId, bytes, clock.nowMs());
+    if (ms === 0 || this.#closed) return ms;
+    counts.throttled++;
+    if (this.#quietTimer !== null) clock.clearTimer(this.#quietTimer);
+    this.#quietTimer = clock.setTimer(ms, () => {
+      this.#quietTimer = null;
+      this.#readOn();
+    });
+    if (!this.#paused) this.#pause();
+    return ms;
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#stream.pause();
   }
 
   #sendEnded(): void {
@@ -152,8 +179,7 @@ export class Connection {
       return;
     }
     if (!this.#paused && (this.openCalls >= this.node.limits.callsMax || this.#outbox.congested)) {
-      this.#paused = true;
-      this.#stream.pause();
+      this.#pause();
     }
   }
 
@@ -175,6 +201,9 @@ export class Connection {
       throw new WireError(`API ${key} version ${version} is not served`);
     }
     if (!this.sasl.mayUse && !BEFORE_LOGIN.has(key)) throw new WireError(`API ${key} before login`);
+    if (this.sasl.endsAtMs > 0 && this.node.clock.nowMs() > this.sasl.endsAtMs && !BEFORE_LOGIN.has(key)) {
+      throw new WireError(`API ${key} after the login has ended`);
+    }
     const call = new Call(this, route.api, version, correlationId, this.#readClientId(reader), reader);
     if (call.flexible) skipTags(reader);
     this.#begin(call, route);
@@ -254,6 +283,7 @@ export class Connection {
     this.#opened();
     this.#framer.stop();
     if (this.#endTimer !== null) this.node.clock.clearTimer(this.#endTimer);
+    if (this.#quietTimer !== null) this.node.clock.clearTimer(this.#quietTimer);
     for (const call of this.#calls.slice(this.#done)) call.onCancel?.();
     this.#calls = [];
     this.#done = 0;

@@ -9,6 +9,8 @@ import type { AdapterContext, Address, ConnectionInfo, Logger } from '../adapter
 import { BufferPool } from '../wire/buffer-pool.ts';
 import { Writer } from '../wire/writer.ts';
 import { Coordinator } from './group/coordinator.ts';
+import { Quotas } from './quotas.ts';
+import { Telemetry } from './telemetry.ts';
 
 /** Our only node id. Not 0: some tools print that as "none". */
 export const NODE_ID = 1;
@@ -46,6 +48,14 @@ export interface Settings {
   readonly defaultPartitions: number;
   /** How long a new group waits for more members before its first assignment (group.initial.rebalance.delay.ms). */
   readonly initialRebalanceDelayMs: number;
+  /** A wish for more replicas than the one there is counts as one (also min.insync.replicas), instead of being refused. */
+  readonly clampReplicas: boolean;
+  /** How long a login lasts before the client has to repeat it (connections.max.reauth.ms), 0 for ever. */
+  readonly reauthenticationMs: number;
+  /** How long offsets stay after the last member has gone and the last commit was made (offsets.retention.minutes). */
+  readonly offsetsRetentionMs: number;
+  /** How often clients send their own metrics (KIP-714), 0 never. */
+  readonly telemetryIntervalMs: number;
 }
 
 export const LIMITS: Limits = {
@@ -70,6 +80,10 @@ export const SETTINGS: Settings = {
   autoCreateTopics: true,
   defaultPartitions: 1,
   initialRebalanceDelayMs: 0,
+  clampReplicas: true,
+  reauthenticationMs: 0,
+  offsetsRetentionMs: 604_800_000,
+  telemetryIntervalMs: 60_000,
 };
 
 export class Node {
@@ -87,6 +101,8 @@ export class Node {
   /** Replies that may be large: each has a buffer for itself, used again when it has been sent. */
   readonly largeWriter = new Writer({ pool: new BufferPool() });
   readonly coordinator: Coordinator;
+  readonly quotas: Quotas;
+  readonly telemetry: Telemetry;
   readonly counts = {
     requests: 0,
     errors: 0,
@@ -98,6 +114,8 @@ export class Node {
     narrowedHeaderTypes: 0,
     rebalances: 0,
     closedByError: 0,
+    throttled: 0,
+    telemetryPushes: 0,
   };
 
   constructor(context: AdapterContext) {
@@ -110,6 +128,8 @@ export class Node {
     // Settings that are numbers come with the limits: both are the protocol's section of the configuration.
     this.settings = { ...SETTINGS, ...pick(SETTINGS, context.limits), ...pick(SETTINGS, context.settings) };
     this.coordinator = new Coordinator(this);
+    this.quotas = new Quotas(this.broker);
+    this.telemetry = new Telemetry(this);
   }
 
   /** The address that this client is told to use. */

@@ -50,7 +50,7 @@ function refusal(access: Access, ...question: [Action, ResourceKind, string, str
 
 describe('keys', () => {
   it("accept the proof and give the signature of RFC 7677's example", async () => {
-    const keys = await scramKeys('pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'), 4096);
+    const keys = await scramKeys('scram-sha-256', 'pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'), 4096);
     const authMessage =
       'n=user,r=rOprNGfwEbeRWgbNEkqO,' +
       'r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,' +
@@ -68,7 +68,7 @@ describe('keys', () => {
 
   it('are refused when a field is missing, short or out of bounds', async () => {
     const { value } = await Access.makeCredential('u', 'secret', SALT);
-    expect(scramFromValue(value)).not.toBeNull();
+    expect(scramFromValue('scram-sha-256', value)).not.toBeNull();
     const bad: Record<string, unknown>[] = [
       { salt: 1 },
       { storedKey: 'AAAA' },
@@ -78,7 +78,7 @@ describe('keys', () => {
       { iterations: '15000' },
       { iterations: 15_000.5 },
     ];
-    for (const change of bad) expect(scramFromValue({ ...value, ...change })).toBeNull();
+    for (const change of bad) expect(scramFromValue('scram-sha-256', { ...value, ...change })).toBeNull();
   });
 });
 
@@ -293,3 +293,25 @@ function applyTo(access: Access, event: StateEvent): void {
   else if (event.k === 'rule') access.putRule(event.row);
   else expect.unreachable(event.k);
 }
+
+describe('keys that clients made', () => {
+  it('let in who knows the password, per mechanism, and go one by one', async () => {
+    const access = new Access();
+    const keys = await scramKeys('scram-sha-512', 'secret', SALT, 4_096);
+    access.putCredential(Access.scramCredential('alice', keys));
+    expect(access.scram('alice', 'scram-sha-512')).toEqual(keys);
+    expect(access.scram('alice', 'scram-sha-256')).toBeNull();
+    expect(await access.verify('alice', 'secret')).toBe(true);
+    expect(await access.verify('alice', 'guess')).toBe(false);
+    access.putCredential(await Access.makeCredential('alice', 'other', SALT));
+    // A password that is sent as it is belongs to the first mechanism.
+    expect(await access.verify('alice', 'secret')).toBe(false);
+    expect(await access.verify('alice', 'other')).toBe(true);
+    access.deleteCredential('alice', 'scram-sha-256');
+    expect(await access.verify('alice', 'other')).toBe(false);
+    expect(await access.verify('alice', 'secret')).toBe(true);
+    access.deleteCredential('alice', 'scram-sha-512');
+    expect(access.secured).toBe(false);
+    expect(() => Access.scramCredential('alice', { ...keys, iterations: 10 })).toThrow('no keys of scram-sha-512');
+  });
+});

@@ -9,18 +9,10 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BrokerError } from '../errors.ts';
 import type { AccessRule, Action, Principal, ResourceKind } from '../types.ts';
-import type { User } from '../verbs.ts';
+import type { ScramKeys, ScramMechanism, User } from '../verbs.ts';
 import type { CredentialRow, StateEvent } from './events.ts';
 import { matches, Rights } from './rights.ts';
-import {
-  SCRAM_ITERATIONS,
-  SCRAM_KIND,
-  type ScramKeys,
-  scramFromValue,
-  scramKeys,
-  scramToValue,
-  scramVerify,
-} from './scram.ts';
+import { SCRAM_ITERATIONS, SCRAM_KINDS, scramFromValue, scramKeys, scramToValue, scramVerify } from './scram.ts';
 
 const PASSWORD_BYTES_MAX = 1_024;
 const REMEMBERED_MAX = 4_096;
@@ -41,6 +33,7 @@ export class Access {
   private readonly checks = new Map<string, Promise<boolean>>();
   /** An unknown name is checked against this one, so that it takes as long. */
   private readonly nobody: ScramKeys = {
+    mechanism: 'scram-sha-256',
     salt: randomBytes(16),
     iterations: SCRAM_ITERATIONS,
     storedKey: randomBytes(32),
@@ -59,6 +52,15 @@ export class Access {
     if (kinds === undefined) this.credentials.set(row.user, (kinds = new Map()));
     kinds.set(row.kind, row);
     this.remembered.delete(row.user);
+  }
+
+  /** With the last credential the user goes, and its rules. */
+  deleteCredential(name: string, kind: string): void {
+    const kinds = this.credentials.get(name);
+    if (kinds === undefined) return;
+    kinds.delete(kind);
+    this.remembered.delete(name);
+    if (kinds.size === 0) this.deleteUser(name);
   }
 
   /** With all credentials and rules. */
@@ -156,12 +158,30 @@ export class Access {
   // ---------------------------------------------------------------- are they
 
   /** Throws argument-invalid for a password that is empty or longer than 1,024 bytes. */
-  static async makeCredential(user: string, password: string, salt: Buffer): Promise<CredentialRow> {
+  static async makeCredential(
+    user: string,
+    password: string,
+    salt: Buffer,
+    kind: ScramMechanism = 'scram-sha-256',
+  ): Promise<CredentialRow> {
     const bytes = Buffer.byteLength(password);
     if (bytes === 0 || bytes > PASSWORD_BYTES_MAX)
       throw new BrokerError('argument-invalid', `a password has 1 to ${PASSWORD_BYTES_MAX} bytes, this one ${bytes}`);
-    const keys = await scramKeys(password, salt, SCRAM_ITERATIONS);
-    return { user, kind: SCRAM_KIND, value: scramToValue(keys) };
+    return Access.scramCredential(user, await scramKeys(kind, password, salt, SCRAM_ITERATIONS));
+  }
+
+  /** Throws argument-invalid for keys that could not be checked against. */
+  static scramCredential(user: string, keys: ScramKeys): CredentialRow {
+    const value = scramToValue(keys);
+    if (scramFromValue(keys.mechanism, value) === null)
+      throw new BrokerError('argument-invalid', `these are no keys of ${keys.mechanism}`);
+    return { user, kind: keys.mechanism, value };
+  }
+
+  /** Null when the user has no credential of that mechanism, or one that cannot be read. */
+  scram(user: string, mechanism: ScramMechanism): ScramKeys | null {
+    const row = this.credential(user, mechanism);
+    return row === null ? null : scramFromValue(mechanism, row.value);
   }
 
   /** True when the password is the user's; takes as long for a name that is unknown. Throws overloaded. */
@@ -182,15 +202,23 @@ export class Access {
 
   private async check(name: string, password: string, digest: Buffer): Promise<boolean> {
     for (;;) {
-      const row = this.credential(name, SCRAM_KIND);
-      const keys = row === null ? null : scramFromValue(row.value);
+      const row = this.passwordRow(name);
+      const keys = row === null ? null : scramFromValue(row.kind as ScramMechanism, row.value);
       const isRight = await scramVerify(keys ?? this.nobody, password);
       // A credential that changed meanwhile is another question.
-      if (this.credential(name, SCRAM_KIND) !== row) continue;
+      if (this.passwordRow(name) !== row) continue;
       if (keys === null || !isRight) return false;
       this.remember(name, digest);
       return true;
     }
+  }
+
+  private passwordRow(name: string): CredentialRow | null {
+    for (const kind of SCRAM_KINDS) {
+      const row = this.credential(name, kind);
+      if (row !== null) return row;
+    }
+    return null;
   }
 
   private remember(name: string, digest: Buffer): void {

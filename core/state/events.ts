@@ -59,6 +59,10 @@ export type StateEvent =
   | { k: 'rule-gone'; id: string }
   /** A text kept for a protocol or an operator; null removes it. */
   | { k: 'setting'; scope: string; key: string; value: string | null }
+  /** Of each queue its number, then epoch and first offset of each epoch (snapshots only: the entries say it as well). */
+  | { k: 'epochs'; rows: number[][] }
+  /** One kind of a user's credentials; with the last one the user goes. */
+  | { k: 'credential-gone'; user: string; kind: string }
   /** Producer ids below `next` have been given out. */
   | { k: 'producers'; next: number }
   /** Ids and queue numbers below these have been given out (snapshots only: the rows that carried them may be gone). */

@@ -42,6 +42,12 @@ export class Membership {
     this.listeners.set(protocol, listener);
   }
 
+  /** Lets every protocol forget by age what it keeps in its groups. */
+  tend(): void {
+    const nowMs = this.clock.nowMs();
+    for (const listener of this.listeners.values()) listener.tend?.(nowMs);
+  }
+
   put(protocol: string, group: GroupState, spec: MemberSpec): Member {
     const row = this.row(group);
     if (row.members.size > 0 && group.protocol !== protocol) {

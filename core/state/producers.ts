@@ -8,6 +8,7 @@
 import { BrokerError } from '../errors.ts';
 import { ByteReader, ByteWriter } from '../log/bytes.ts';
 import type { Offset, QueueNumber, TimeMs } from '../types.ts';
+import type { QueueProducer } from '../verbs.ts';
 
 const REMEMBERED = 5;
 const SEQUENCES = 0x8000_0000;
@@ -88,6 +89,16 @@ export class Producers {
 
   removeQueues(queues: readonly QueueNumber[]): void {
     for (const rows of this.rows.values()) for (const queue of queues) rows.delete(queue);
+  }
+
+  /** What each producer wrote last to a queue. */
+  *of(queue: QueueNumber): Generator<QueueProducer> {
+    for (const [producerId, queues] of this.rows) {
+      const row = queues.get(queue);
+      if (row === undefined) continue;
+      const { last, timeMs } = row.batches[row.batches.length - 1]!;
+      yield { producerId, producerEpoch: row.epoch, lastSequence: last, lastTimeMs: timeMs };
+    }
   }
 
   /** Forgets producers that wrote nothing since `beforeMs`; an expired one may begin anywhere again. */

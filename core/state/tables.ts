@@ -4,7 +4,7 @@
  */
 import { assert } from '../errors.ts';
 import { ByteReader, ByteWriter } from '../log/bytes.ts';
-import { eachPart, type PartView, readEntryHead } from '../log/entry.ts';
+import { type EntryHead, eachPart, type PartView, readEntryHead } from '../log/entry.ts';
 import { type KeyIndex, OpenKeys } from '../log/key-index.ts';
 import {
   emptyMessageFields,
@@ -33,6 +33,7 @@ import {
 } from '../types.ts';
 import type { Access } from './access.ts';
 import { Catalog } from './catalog.ts';
+import { Epochs } from './epochs.ts';
 import { decodeEvent, encodeEvent, type StateEvent } from './events.ts';
 import { Ledger } from './ledger.ts';
 import { Offsets } from './offsets.ts';
@@ -74,6 +75,7 @@ export class Tables {
   readonly offsets = new Offsets();
   readonly producers = new Producers();
   readonly settings = new Settings();
+  readonly epochs = new Epochs();
   readonly routing: Routing;
   readonly access: Access;
   readonly keys: KeyIndex;
@@ -139,6 +141,7 @@ export class Tables {
     for (const event of this.routing.events()) yield encodeEvent(event);
     for (const event of this.access.events()) yield encodeEvent(event);
     for (const event of this.settings.events()) yield encodeEvent(event);
+    for (const event of this.epochs.events((queue) => this.queues.get(queue)?.start ?? 0)) yield encodeEvent(event);
     yield encodeEvent({ k: 'producers', next: this.producers.next });
     // A set is read again as the part it was; it is told from an event by its first byte.
     const writer = new ByteWriter(1024);
@@ -223,6 +226,7 @@ export class Tables {
         this.catalog.removeTopic(event.id);
         this.offsets.removeQueues(event.queues);
         this.producers.removeQueues(event.queues);
+        this.epochs.removeQueues(event.queues);
         for (const queue of event.queues) this.queues.remove(queue);
         for (const key of this.ledgers.keys()) if (event.queues.includes(key % QUEUE_LIMIT)) this.ledgers.delete(key);
         return;
@@ -260,6 +264,9 @@ export class Tables {
       case 'credential':
         this.access.putCredential(event.row);
         return;
+      case 'credential-gone':
+        this.access.deleteCredential(event.user, event.kind);
+        return;
       case 'user-gone':
         this.access.deleteUser(event.name);
         return;
@@ -271,6 +278,9 @@ export class Tables {
         return;
       case 'setting':
         this.settings.put(event.scope, event.key, event.value);
+        return;
+      case 'epochs':
+        this.epochs.apply(event.rows);
         return;
       case 'producers':
         this.producers.next = Math.max(this.producers.next, event.next);
@@ -309,7 +319,7 @@ export class Tables {
     eachPart(bytes, start, (part) => {
       switch (part.kind) {
         case PART.message:
-          this.foldMessage(bytes, start, part, head.position, head.length, head.storeTimeMs, indexed, from.producers);
+          this.foldMessage(bytes, start, part, head, indexed, from);
           return;
         case PART.settlements:
           if (position >= from.ledgers) this.foldSettlements(bytes, part);
@@ -350,15 +360,15 @@ export class Tables {
     bytes: Buffer,
     start: number,
     part: PartView,
-    position: Position,
-    entryLength: number,
-    storeTimeMs: number,
+    head: EntryHead,
     indexed: boolean,
-    producersFrom: Position,
+    from: Readonly<Record<TableName, Position>>,
   ): void {
+    const { position, storeTimeMs } = head;
     const fields = this.fields;
     readMessagePart(bytes, start + part.offset, fields, this.setSize);
-    if (fields.flags & MESSAGE.producer && position >= producersFrom && fields.rowCount > 0) {
+    const marksEpochs = position >= from.state && (fields.flags & MESSAGE.moved) === 0;
+    if (fields.flags & MESSAGE.producer && position >= from.producers && fields.rowCount > 0) {
       readRow(bytes, fields, 0, this.setQueue, this.row);
       this.producers.apply(
         fields.producerId,
@@ -370,11 +380,13 @@ export class Tables {
         storeTimeMs,
       );
     }
-    if (indexed) return;
+    if (indexed && !marksEpochs) return;
     const unit = this.unit;
-    this.unitOf(part, position, entryLength, storeTimeMs);
+    this.unitOf(part, position, head.length, storeTimeMs);
     for (let n = 0; n < fields.rowCount; n++) {
       readRow(bytes, fields, n, this.setQueue, this.row);
+      if (marksEpochs) this.epochs.note(this.row.queue, head.epoch, this.row.base);
+      if (indexed) continue;
       unit.base = this.row.base;
       unit.first = this.row.first;
       unit.count = this.row.count;

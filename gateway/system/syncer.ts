@@ -8,8 +8,8 @@ const EIO = 5;
 
 export interface SyncRequest {
   readonly fd: number;
-  /** The system's error number or 0, and the milliseconds that the sync itself took. */
-  synced(errno: number, tookMs: number): void;
+  /** 0, or the system's error number. */
+  synced(errno: number): void;
 }
 
 export class Syncer {
@@ -27,14 +27,14 @@ export class Syncer {
       stdin: false,
     });
     this.#worker.unref();
-    this.#worker.on('message', (number: number) => this.#answered(number));
+    this.#worker.on('message', (errno: number) => this.#answered(errno));
     this.#worker.on('error', () => this.#died());
     this.#worker.on('exit', () => this.#died());
   }
 
   request(request: SyncRequest): void {
     if (this.#isDead) {
-      setImmediate(() => request.synced(EIO, 0));
+      setImmediate(() => request.synced(EIO));
       return;
     }
     // The process must not end before it has answered.
@@ -63,18 +63,17 @@ export class Syncer {
     }
   }
 
-  /** An errno, or minus the microseconds of a sync without error. */
-  #answered(number: number): void {
+  #answered(errno: number): void {
     const request = this.#pending.shift()!;
     this.#handedOver--;
     if (this.#pending.length === 0) this.#worker.unref();
     this.#fillRing();
-    request.synced(Math.max(number, 0), Math.max(-number, 0) / 1000);
+    request.synced(errno);
   }
 
   #died(): void {
     if (this.#isDead) return;
     this.#isDead = true;
-    for (const request of this.#pending.splice(0)) request.synced(EIO, 0);
+    for (const request of this.#pending.splice(0)) request.synced(EIO);
   }
 }

@@ -1,6 +1,21 @@
 // Every API that is served, by key. ApiVersions, the dispatch and the compatibility page are read off this list: an API
 // that is not here does not exist for a client.
 import {
+  describeLogDirs,
+  describeProducers,
+  describeTopicPartitions,
+  electLeaders,
+  listPartitionReassignments,
+} from './admin.ts';
+import {
+  alterClientQuotas,
+  alterUserScramCredentials,
+  describeClientQuotas,
+  describeUserScramCredentials,
+  getTelemetrySubscriptions,
+  pushTelemetry,
+} from './clients.ts';
+import {
   apiVersions,
   describeCluster,
   findCoordinator,
@@ -9,7 +24,7 @@ import {
   saslAuthenticate,
   saslHandshake,
 } from './cluster.ts';
-import { deleteRecords, fetch, listOffsets, produce } from './data.ts';
+import { deleteRecords, fetch, listOffsets, offsetForLeaderEpoch, produce } from './data.ts';
 import {
   deleteGroups,
   describeGroups,
@@ -23,7 +38,14 @@ import {
   syncGroup,
 } from './groups.ts';
 import type { Api } from './row.ts';
-import { createPartitions, createTopics, deleteTopics, describeConfigs, incrementalAlterConfigs } from './topics.ts';
+import {
+  alterConfigs,
+  createPartitions,
+  createTopics,
+  deleteTopics,
+  describeConfigs,
+  incrementalAlterConfigs,
+} from './topics.ts';
 
 export const APIS: readonly Api[] = [
   produce,
@@ -45,11 +67,24 @@ export const APIS: readonly Api[] = [
   deleteTopics,
   deleteRecords,
   initProducerId,
+  offsetForLeaderEpoch,
   describeConfigs,
+  alterConfigs,
+  describeLogDirs,
   saslAuthenticate,
   createPartitions,
   deleteGroups,
+  electLeaders,
   incrementalAlterConfigs,
+  listPartitionReassignments,
   offsetDelete,
+  describeClientQuotas,
+  alterClientQuotas,
+  describeUserScramCredentials,
+  alterUserScramCredentials,
   describeCluster,
+  describeProducers,
+  getTelemetrySubscriptions,
+  pushTelemetry,
+  describeTopicPartitions,
 ];

@@ -1,4 +1,4 @@
-// Produce, Fetch, ListOffsets and DeleteRecords as rows. Produce and Fetch have codecs of their own in the adapter, for
+// Produce, Fetch, ListOffsets, DeleteRecords and OffsetForLeaderEpoch as rows. Produce and Fetch have codecs of their own in the adapter, for
 // speed; their rows stand here all the same, for tests, for ApiVersions and for the compatibility page.
 import type { Api } from './row.ts';
 
@@ -268,6 +268,54 @@ export const deleteRecords = {
             { name: 'partitionIndex', type: 'int32' },
             { name: 'lowWatermark', type: 'int64' },
             { name: 'errorCode', type: 'int16' },
+          ],
+        },
+      ],
+    },
+  ],
+} as const satisfies Api;
+
+/** How far a partition was written under an epoch (KIP-101, KIP-320): a client finds out what it has read and is gone. */
+export const offsetForLeaderEpoch = {
+  key: 23,
+  name: 'OffsetForLeaderEpoch',
+  min: 2,
+  max: 4,
+  flexible: 4,
+  request: [
+    { name: 'replicaId', type: 'int32', from: 3, default: -2 },
+    {
+      name: 'topics',
+      type: '[]',
+      fields: [
+        { name: 'topic', type: 'string' },
+        {
+          name: 'partitions',
+          type: '[]',
+          fields: [
+            { name: 'partition', type: 'int32' },
+            { name: 'currentLeaderEpoch', type: 'int32', from: 2, default: -1 },
+            { name: 'leaderEpoch', type: 'int32' },
+          ],
+        },
+      ],
+    },
+  ],
+  response: [
+    { name: 'throttleTimeMs', type: 'int32', from: 2, default: 0 },
+    {
+      name: 'topics',
+      type: '[]',
+      fields: [
+        { name: 'topic', type: 'string' },
+        {
+          name: 'partitions',
+          type: '[]',
+          fields: [
+            { name: 'errorCode', type: 'int16' },
+            { name: 'partition', type: 'int32' },
+            { name: 'leaderEpoch', type: 'int32', from: 1, default: -1 },
+            { name: 'endOffset', type: 'int64', default: -1 },
           ],
         },
       ],

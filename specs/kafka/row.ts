@@ -9,9 +9,11 @@ export type ScalarType =
   | 'int16'
   | 'int32'
   | 'int64'
+  | 'float64'
   | 'uuid'
   | 'string'
   | 'bytes'
+  | '[]int8'
   | '[]int32'
   | '[]string';
 
@@ -31,7 +33,7 @@ export interface ScalarField extends Range {
   readonly default?: string | number | boolean | null;
 }
 
-/** `[]` is an array of structs, `{}` one struct. */
+/** `[]` is an array of structs, `{}` one struct; one that may be null is led by an int8, -1 for null. */
 interface StructField extends Range {
   readonly type: '[]' | '{}';
   readonly fields: readonly Field[];
@@ -60,10 +62,12 @@ interface Scalars {
   int16: number;
   int32: number;
   int64: number;
+  float64: number;
   /** 32 hexadecimal digits. */
   uuid: string;
   string: string;
   bytes: Buffer;
+  '[]int8': readonly number[];
   '[]int32': readonly number[];
   '[]string': readonly string[];
 }

@@ -237,3 +237,44 @@ export const incrementalAlterConfigs = {
     },
   ],
 } as const satisfies Api;
+
+/** Replaces the whole configuration of a resource: what is not named goes back to its default. */
+export const alterConfigs = {
+  key: 33,
+  name: 'AlterConfigs',
+  min: 0,
+  max: 2,
+  flexible: 2,
+  request: [
+    {
+      name: 'resources',
+      type: '[]',
+      fields: [
+        { name: 'resourceType', type: 'int8' },
+        { name: 'resourceName', type: 'string' },
+        {
+          name: 'configs',
+          type: '[]',
+          fields: [
+            { name: 'name', type: 'string' },
+            { name: 'value', type: 'string', nullable: 0 },
+          ],
+        },
+      ],
+    },
+    { name: 'validateOnly', type: 'bool' },
+  ],
+  response: [
+    { name: 'throttleTimeMs', type: 'int32', default: 0 },
+    {
+      name: 'responses',
+      type: '[]',
+      fields: [
+        { name: 'errorCode', type: 'int16' },
+        { name: 'errorMessage', type: 'string', nullable: 0 },
+        { name: 'resourceType', type: 'int8' },
+        { name: 'resourceName', type: 'string' },
+      ],
+    },
+  ],
+} as const satisfies Api;

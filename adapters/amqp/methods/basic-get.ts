@@ -4,7 +4,6 @@ import type { Channel } from '../channel.ts';
 import type { Handled } from '../dispatch.ts';
 import { groupFor } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
-import { mayRead } from '../permissions.ts';
 import { queueNamed } from './queue-named.ts';
 
 export function basicGet(channel: Channel, args: Arguments<'basic.get'>): Handled {
@@ -14,9 +13,7 @@ export function basicGet(channel: Channel, args: Arguments<'basic.get'>): Handle
 function get(channel: Channel, { queue, noAck }: Arguments<'basic.get'>): void {
   const { connection } = channel;
   const { frames, topology, content } = connection;
-  const name = queueNamed(channel, queue);
-  mayRead(connection, 'queue', name);
-  const topic = topology.require(connection, name);
+  const topic = topology.require(connection, queueNamed(channel, queue));
   const group = groupFor(connection, topic, null);
   const got = channel.get(topic, group, noAck);
   if (got === null) {

@@ -1,9 +1,9 @@
-// The four compression codecs of record batches, read with a limit on what comes out.
+// The four compression codecs of record batches: written, and read with a limit on what comes out.
 //
 // Invariant: nothing is allocated beyond `bytesMax`, however small the input: formats that state or bound their size
 // are refused before they are unpacked, the others are stopped while they are.
 
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import lz4 from 'lz4-napi';
 import snappy from 'snappy';
 import { BrokerError } from '../../../core/errors.ts';
@@ -32,6 +32,23 @@ export function decompress(codec: number, packed: Buffer, bytesMax: number): Buf
   throw new BrokerError('corrupt-message', `unknown compression codec ${codec}`);
 }
 
+/** Packs the records of a batch. Levels mean what they mean to the codec; snappy and lz4 have one. */
+export function compress(codec: number, records: Buffer, level: number): Buffer {
+  switch (codec) {
+    case CODEC.none:
+      return records;
+    case CODEC.gzip:
+      return gzipSync(records, { level });
+    case CODEC.snappy:
+      return packXerial(records);
+    case CODEC.lz4:
+      return lz4.compressFrameSync(records);
+    case CODEC.zstd:
+      return zstdCompressSync(records, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+  }
+  throw new BrokerError('corrupt-message', `unknown compression codec ${codec}`);
+}
+
 function tooLarge(bytesMax: number): BrokerError {
   return new BrokerError('message-too-large', `the records of a batch unpack to more than ${bytesMax} bytes`);
 }
@@ -40,6 +57,24 @@ function tooLarge(bytesMax: number): BrokerError {
 // int32 lengths and blocks. Other clients send one raw block.
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const XERIAL_HEAD_BYTES = 16;
+
+/** The block size of the Java client's stream; every reader of Kafka batches takes it. */
+const XERIAL_BLOCK_BYTES = 32 * 1024;
+
+function packXerial(records: Buffer): Buffer {
+  const head = Buffer.alloc(XERIAL_HEAD_BYTES);
+  XERIAL_MAGIC.copy(head);
+  head.writeInt32BE(1, 8);
+  head.writeInt32BE(1, 12);
+  const pieces: Buffer[] = [head];
+  for (let at = 0; at < records.length; at += XERIAL_BLOCK_BYTES) {
+    const block: Buffer = snappy.compressSync(records.subarray(at, at + XERIAL_BLOCK_BYTES));
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(block.length);
+    pieces.push(length, block);
+  }
+  return Buffer.concat(pieces);
+}
 
 function isXerial(packed: Buffer): boolean {
   return packed.length >= XERIAL_HEAD_BYTES && packed.compare(XERIAL_MAGIC, 0, 8, 0, 8) === 0;

@@ -87,7 +87,10 @@ class Decoding {
 
   #value(field: Field): unknown {
     if (field.type === '[]') return this.#array(field.fields, field.nullable);
-    if (field.type === '{}') return this.struct(field.fields);
+    if (field.type === '{}') {
+      const isNull = mayBeNull(field, this.#version) && this.#reader.int8() < 0;
+      return isNull ? null : this.struct(field.fields);
+    }
     return this.#scalar(field.type, field as ScalarField);
   }
 
@@ -112,6 +115,8 @@ class Decoding {
         return reader.int32();
       case 'int64':
         return reader.int64();
+      case 'float64':
+        return reader.float64();
       case 'uuid': {
         const at = reader.skip(16);
         return reader.buffer.toString('hex', at, at + 16);
@@ -126,12 +131,13 @@ class Decoding {
         if (bytes < 0) return this.#null(field, NO_BYTES);
         return reader.slice(bytes);
       }
+      case '[]int8':
       case '[]int32':
       case '[]string': {
         const count = this.#count(field.nullable);
         if (count < 0) return null;
         const out: unknown[] = [];
-        const element: ScalarField = { name: field.name, type: type === '[]int32' ? 'int32' : 'string' };
+        const element = elementOf(field, type);
         for (let i = 0; i < count; i++) out.push(this.#scalar(element.type, element));
         return out;
       }
@@ -140,7 +146,7 @@ class Decoding {
 
   /** A null where the row does not allow one is refused, except for empty forms that old clients are known to send. */
   #null(field: ScalarField, empty: unknown): unknown {
-    if (field.nullable !== undefined && this.#version >= field.nullable) return null;
+    if (mayBeNull(field, this.#version)) return null;
     if (field.type === 'bytes') return empty;
     throw new WireError(`${field.name} must not be null`);
   }
@@ -160,10 +166,20 @@ class Decoding {
   }
 }
 
+function mayBeNull(field: Field, version: number): boolean {
+  return field.nullable !== undefined && version >= field.nullable;
+}
+
+function elementOf(field: ScalarField, type: '[]int8' | '[]int32' | '[]string'): ScalarField {
+  const element = { '[]int8': 'int8', '[]int32': 'int32', '[]string': 'string' } as const;
+  return { name: field.name, type: element[type] };
+}
+
 function absent(field: Field): unknown {
   if (field.default !== undefined) return field.default;
   switch (field.type) {
     case '[]':
+    case '[]int8':
     case '[]int32':
     case '[]string':
       return [];
@@ -227,7 +243,9 @@ class Encoding {
       this.#count(elements === null ? -1 : elements.length);
       for (const element of elements ?? []) this.struct(field.fields, element);
     } else if (field.type === '{}') {
-      this.struct(field.fields, value as Struct);
+      const isNullable = mayBeNull(field, this.#version);
+      if (isNullable) this.#writer.int8(value === null ? -1 : 1);
+      if (value !== null || !isNullable) this.struct(field.fields, value as Struct);
     } else {
       this.#scalar(field.type, field as ScalarField, value);
     }
@@ -251,6 +269,9 @@ class Encoding {
       case 'int64':
         writer.int64(value as number);
         break;
+      case 'float64':
+        writer.float64(value as number);
+        break;
       case 'uuid': {
         const at = writer.claim(16);
         writer.buffer.write(value as string, at, 16, 'hex');
@@ -262,10 +283,11 @@ class Encoding {
       case 'bytes':
         this.#bytes(value as Buffer | null);
         break;
+      case '[]int8':
       case '[]int32':
       case '[]string': {
         const elements = value as readonly (number | string)[] | null;
-        const element: ScalarField = { name: field.name, type: type === '[]int32' ? 'int32' : 'string' };
+        const element = elementOf(field, type);
         this.#count(elements === null ? -1 : elements.length);
         for (const one of elements ?? []) this.#scalar(element.type, element, one);
       }
@@ -275,8 +297,7 @@ class Encoding {
   #string(field: ScalarField, value: string | null): void {
     const writer = this.#writer;
     // A version that knows no null for this field gets the empty string instead.
-    const knowsNull = field.nullable !== undefined && this.#version >= field.nullable;
-    if (value === null && knowsNull) {
+    if (value === null && mayBeNull(field, this.#version)) {
       if (this.#flexible) writer.uvarint(0);
       else writer.int16(-1);
       return;

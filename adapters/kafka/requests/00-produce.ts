@@ -4,7 +4,8 @@
 // v7 allows zstd, v8 tells why, v9 is flexible, v10 could name a new leader, which never changes here.
 //
 // Invariants:
-// - a batch is stored as it came: its CRC is verified once, its records are not looked at;
+// - a batch is stored as it came: its CRC is verified once, its records are not looked at, unless the topic's
+//   configuration asks for it (compaction, bounds of time, another compression);
 // - the reply comes when every partition's append is committed at its topic's level, for acks 1 and all alike;
 // - acks 0 gets no reply at all, not even an empty one; an error then closes the connection, which is the only way to
 //   tell the producer;
@@ -20,12 +21,15 @@ import type { Call } from '../call.ts';
 import { BatchHead, setLogAppendTime } from '../codec/batch.ts';
 import { readCount, readNameBytes, skipTags, writeCount, writeText } from '../codec/compact.ts';
 import { NameCache } from '../codec/name-cache.ts';
+import { recompressed } from '../codec/recompress.ts';
+import { checkRecords, type RecordError } from '../codec/record-checks.ts';
+import { appendRules } from '../config/topic-config.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { topicNamed } from '../names.ts';
-import { usesLogAppendTime } from '../topic-config.ts';
 
 const NO_BYTES = Buffer.alloc(0);
+const NO_ERRORS: readonly RecordError[] = [];
 
 export const produceRoute: Route = { api: produce, handle: (call) => new ProduceCall(call).run() };
 
@@ -69,9 +73,14 @@ class ProduceCall implements AppendTarget {
   readonly #offsets: number[] = [];
   readonly #appendTimes: number[] = [];
   readonly #starts: number[] = [];
+  /** Records that a partition's refusal names, by token; most requests have none. */
+  #recordErrors: Map<number, readonly RecordError[]> | null = null;
   /** Appends that are not committed yet, and one for the parsing itself. */
   #open = 1;
   #refused = 0;
+  /** Bytes of batches that were taken, and for how long the client is to be quiet for them. */
+  #bytes = 0;
+  #throttleMs = 0;
 
   constructor(call: Call) {
     this.#call = call;
@@ -87,6 +96,7 @@ class ProduceCall implements AppendTarget {
     const topics = readCount(reader, flexible);
     for (let i = 0; i < topics; i++) this.#topic(reader);
     if (flexible) skipTags(reader);
+    this.#throttleMs = this.#call.connection.throttle('producer_byte_rate', this.#call.clientId, this.#bytes);
     if (this.#acks === 0) {
       if (this.#refused > 0) this.#call.connection.endWhenAnswered();
       this.#call.finishSilently();
@@ -137,16 +147,26 @@ class ProduceCall implements AppendTarget {
     }
     const refusal = head.check(buffer, start, end, version);
     if (refusal !== null) return this.#refuse(token, refusal.code, refusal.text);
-    if (usesLogAppendTime(topic)) {
-      const now = node.broker.nowMs();
+    const rules = appendRules(topic);
+    if (this.#acks === -1 && rules.minInsyncReplicas > 1 && !node.settings.clampReplicas) {
+      return this.#refuse(token, ERROR.NOT_ENOUGH_REPLICAS, `the topic asks for ${rules.minInsyncReplicas} replicas`);
+    }
+    const now = node.broker.nowMs();
+    if (rules.logAppendTime) {
       // The frame's bytes are ours, so the batch is changed in place.
       setLogAppendTime(buffer, start, end, now);
       head.maxTimestamp = now;
       this.#appendTimes[token] = now;
     }
+    append.payload = buffer.subarray(start, end);
+    const refused = checkRecords(append.payload, rules, now, node.limits.frameBytesMax);
+    if (refused !== null) {
+      this.#recordErrors ??= new Map();
+      this.#recordErrors.set(token, refused.records);
+      return this.#refuse(token, refused.code, refused.text);
+    }
     append.topic = topic;
     append.queue = index;
-    append.payload = buffer.subarray(start, end);
     append.records = head.recordCount;
     append.recordTimeMaxMs = head.maxTimestamp;
     append.flags = head.compressed ? UNIT.compressed : 0;
@@ -154,14 +174,21 @@ class ProduceCall implements AppendTarget {
     append.producerEpoch = head.producerId < 0 ? -1 : head.producerEpoch;
     append.baseSequence = head.producerId < 0 ? -1 : head.baseSequence;
     try {
+      if (rules.compression !== null) this.#recompress(rules.compression, rules.compressionLevel);
       node.broker.append(this.#call.principal, append, this, token);
       this.#open++;
+      this.#bytes += append.payload.length;
       this.#starts[token] = node.broker.queue(topic.queues[index]!)?.startOffset ?? -1;
     } catch (error) {
       this.#refuse(token, errorCode(error, 'topic'), (error as Error).message);
     } finally {
       append.payload = NO_BYTES;
     }
+  }
+
+  #recompress(compression: string, level: number): void {
+    append.payload = recompressed(append.payload, compression, level, this.#call.node.limits.frameBytesMax);
+    append.flags = compression === 'uncompressed' ? 0 : UNIT.compressed;
   }
 
   #refuse(token: number, code: number, text: string | null): void {
@@ -195,7 +222,7 @@ class ProduceCall implements AppendTarget {
       for (let p = first; p < end; p++) this.#writePartition(writer, p);
       if (flexible) writer.uvarint(0);
     }
-    writer.int32(0);
+    writer.int32(this.#throttleMs);
     if (flexible) writer.uvarint(0);
   }
 
@@ -207,9 +234,19 @@ class ProduceCall implements AppendTarget {
     writer.int64(this.#appendTimes[p]!);
     if (version >= 5) writer.int64(this.#starts[p]!);
     if (version >= 8) {
-      writeCount(writer, 0, flexible);
+      this.#writeRecordErrors(writer, this.#recordErrors?.get(p) ?? NO_ERRORS);
       writeText(writer, this.#texts[p]!, flexible);
     }
     if (flexible) writer.uvarint(0);
+  }
+
+  #writeRecordErrors(writer: Writer, errors: readonly RecordError[]): void {
+    const { flexible } = this.#call;
+    writeCount(writer, errors.length, flexible);
+    for (const { index, text } of errors) {
+      writer.int32(index);
+      writeText(writer, text, flexible);
+      if (flexible) writer.uvarint(0);
+    }
   }
 }

@@ -140,7 +140,7 @@ class FetchCall implements Waiter {
     this.#stopWaiting();
     const { version, flexible, node } = this.#call;
     const writer = this.#call.begin(node.largeWriter);
-    writer.int32(0);
+    const throttleAt = writer.reserveInt32();
     if (version >= 7) {
       writer.int16(ERROR.NONE);
       writer.int32(NO_SESSION);
@@ -160,6 +160,9 @@ class FetchCall implements Waiter {
       if (flexible) writer.uvarint(0);
     }
     if (flexible) writer.uvarint(0);
+    const fetched = this.#request.bytesMax - left;
+    const throttleMs = this.#call.connection.throttle('consumer_byte_rate', this.#call.clientId, fetched);
+    writer.patchInt32(throttleAt, throttleMs);
     this.#call.finish(writer);
   }
 

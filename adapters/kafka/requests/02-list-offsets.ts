@@ -10,8 +10,9 @@ import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import type { Input } from '../../../specs/kafka/row.ts';
 import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
+import { epochError } from '../epoch-check.ts';
 import { errorCode } from '../errors.ts';
-import { topicNamed } from '../names.ts';
+import { describedPartition } from '../partitions.ts';
 
 type Answer = Input<(typeof listOffsets.response)[1]['fields'][1]['fields']>;
 interface Found {
@@ -48,30 +49,43 @@ async function listOne(
   claimedEpoch: number,
   committed: boolean,
 ): Promise<Answer> {
-  const { broker, settings } = call.node;
   const refused = (code: number): Answer => ({ partitionIndex, errorCode: code });
   try {
-    const topic = topicNamed(broker, settings.namespace, name);
-    const number = topic?.queues[partitionIndex];
-    const queue = number === undefined ? null : broker.queue(number);
-    if (topic === null || queue === null) return refused(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
-    broker.authorise(call.principal, 'describe', 'topic', topic.namespace, topic.name);
-    if (claimedEpoch >= 0 && claimedEpoch !== broker.epoch) {
-      return refused(claimedEpoch < broker.epoch ? ERROR.FENCED_LEADER_EPOCH : ERROR.UNKNOWN_LEADER_EPOCH);
-    }
-    if (timestamp < AT.latestTiered) return refused(ERROR.UNSUPPORTED_VERSION);
-    const { offset, timestamp: time } = await find(call, queue, timestamp, committed);
+    const partition = describedPartition(call, name, partitionIndex);
+    if (partition === null) return refused(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
+    const stale = epochError(call.node, claimedEpoch);
+    if (stale !== ERROR.NONE) return refused(stale);
+    if (timestamp < lowestTimestamp(call.version)) return refused(ERROR.UNSUPPORTED_VERSION);
+    const { offset, timestamp: time } = await find(call, partition.queue, timestamp, committed);
     return {
       partitionIndex,
       errorCode: ERROR.NONE,
       offset,
       timestamp: time,
-      leaderEpoch: offset < 0 ? -1 : broker.epoch,
+      leaderEpoch: epochAt(call, partition.queue, offset),
     };
   } catch (error) {
     call.node.counts.errors++;
     return refused(errorCode(error, 'topic'));
   }
+}
+
+/** v7 brought -3, v8 -4, v9 -5. */
+function lowestTimestamp(version: number): number {
+  return version >= 9
+    ? AT.latestTiered
+    : version >= 8
+      ? AT.earliestLocal
+      : version >= 7
+        ? AT.maxTimestamp
+        : AT.earliest;
+}
+
+/** The epoch that the record at the offset was written under; of the end, the one that is at work now. */
+function epochAt(call: Call, queue: QueueState, offset: number): number {
+  if (offset < 0) return -1;
+  const { broker } = call.node;
+  return offset >= queue.endOffset ? broker.epoch : broker.epochOf(queue.number, offset);
 }
 
 async function find(call: Call, queue: QueueState, timestamp: number, committed: boolean): Promise<Found> {

@@ -10,18 +10,18 @@ import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import type { Input } from '../../../specs/kafka/row.ts';
 import type { Call } from '../call.ts';
 import { ZERO_UUID } from '../codec/rows.ts';
+import { newTopicAttributes } from '../config/topic-config.ts';
+import { partitionAnswer } from '../described-topic.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { isReserved, spell, topicNamed, unspell } from '../names.ts';
 import { NODE_ID } from '../node.ts';
-import { newTopicAttributes } from '../topic-config.ts';
+import { allowedOperations } from '../operations.ts';
 
 type TopicAnswer = Input<(typeof metadata.response)[4]['fields']>;
 
 /** Topics that one request may bring into being; the client asks again for the rest. */
 const CREATED_MAX = 1_000;
-const SELF: readonly number[] = [NODE_ID];
-const NONE: readonly number[] = [];
 
 export const metadataRoute: Route = { api: metadata, handle: describe };
 
@@ -41,8 +41,18 @@ async function describe(call: Call): Promise<void> {
       ),
     );
   }
+  if (request.includeTopicAuthorizedOperations) {
+    for (const answer of topics) {
+      const name = answer.errorCode === ERROR.NONE ? broker.topicByUuid(answer.topicId)?.name : undefined;
+      if (name !== undefined) answer.topicAuthorizedOperations = allowedOperations(call, 'topic', name);
+    }
+  }
   const { host, port } = call.node.address(call.connection.info);
+  const operations = request.includeClusterAuthorizedOperations
+    ? { clusterAuthorizedOperations: allowedOperations(call, 'cluster', '') }
+    : {};
   call.reply(metadata, {
+    ...operations,
     brokers: [{ nodeId: NODE_ID, host, port }],
     clusterId: broker.clusterId,
     controllerId: NODE_ID,
@@ -51,20 +61,11 @@ async function describe(call: Call): Promise<void> {
 }
 
 function described(call: Call, topic: Topic): TopicAnswer {
-  const leaderEpoch = call.node.broker.epoch;
   return {
     errorCode: ERROR.NONE,
     name: spell(topic.name),
     topicId: topic.uuid,
-    partitions: topic.queues.map((_queue, partitionIndex) => ({
-      errorCode: ERROR.NONE,
-      partitionIndex,
-      leaderId: NODE_ID,
-      leaderEpoch,
-      replicaNodes: SELF,
-      isrNodes: SELF,
-      offlineReplicas: NONE,
-    })),
+    partitions: topic.queues.map((_queue, partitionIndex) => partitionAnswer(call.node, partitionIndex)),
   };
 }
 

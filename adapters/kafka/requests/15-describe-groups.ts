@@ -9,6 +9,7 @@ import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { groupSummary } from '../group/summary.ts';
+import { allowedOperations } from '../operations.ts';
 
 type Answer = Input<(typeof describeGroups.response)[1]['fields']>;
 
@@ -17,8 +18,13 @@ const NO_BYTES = Buffer.alloc(0);
 export const describeGroupsRoute: Route = { api: describeGroups, handle: describe };
 
 function describe(call: Call): void {
-  const { groups } = call.request(describeGroups);
-  call.reply(describeGroups, { groups: groups.map((groupId) => describeOne(call, groupId)) });
+  const { groups, includeAuthorizedOperations } = call.request(describeGroups);
+  const answers = groups.map((groupId) => {
+    const answer = describeOne(call, groupId);
+    if (!includeAuthorizedOperations || answer.errorCode !== ERROR.NONE) return answer;
+    return { ...answer, authorizedOperations: allowedOperations(call, 'group', groupId) };
+  });
+  call.reply(describeGroups, { groups: answers });
 }
 
 function describeOne(call: Call, groupId: string): Answer {

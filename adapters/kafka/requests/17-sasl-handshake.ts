@@ -14,7 +14,7 @@ function handshake(call: Call): void {
     call.reply(saslHandshake, { errorCode: ERROR.UNSUPPORTED_SASL_MECHANISM, mechanisms: MECHANISMS });
     return;
   }
-  sasl.mechanism = mechanism;
+  sasl.choose(mechanism);
   sasl.rawTokens = call.version === 0;
   call.reply(saslHandshake, { errorCode: ERROR.NONE, mechanisms: MECHANISMS });
 }

@@ -1,7 +1,7 @@
 // CreateTopics (19): -1 partitions or replicas mean the broker's default (KIP-464). v5+ returns the configuration.
 //
 // We are one node: any replication factor is accepted and 1 is reported, because tools ask for 3 by habit and what they
-// want of it, durability, is the journal's business here. Assignments may name our node only.
+// want of it, durability, is the journal's business here; with `clampReplicas` off more than 1 is refused. Assignments may name our node only.
 import { BrokerError } from '../../../core/errors.ts';
 import type { TopicSpec } from '../../../core/types.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
@@ -9,11 +9,11 @@ import type { Input, Values } from '../../../specs/kafka/row.ts';
 import { createTopics } from '../../../specs/kafka/topics.ts';
 import type { Call } from '../call.ts';
 import { ZERO_UUID } from '../codec/rows.ts';
+import { attributesOf, configsOf } from '../config/topic-config.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { isReserved, spell, unspell } from '../names.ts';
 import { NODE_ID } from '../node.ts';
-import { attributesOf, configsOf, defaultConfigs } from '../topic-config.ts';
 
 type Creation = Values<(typeof createTopics.request)[0]['fields']>;
 type Outcome = Input<(typeof createTopics.response)[1]['fields']>;
@@ -54,7 +54,10 @@ async function createOne(call: Call, wanted: Creation, validateOnly: boolean): P
   if (wanted.replicationFactor === 0 || wanted.replicationFactor < -1) {
     return refused(wanted.name, ERROR.INVALID_REPLICATION_FACTOR, 'the replication factor is at least 1');
   }
-  const attributes = attributesOf(wanted.configs);
+  if (wanted.replicationFactor > 1 && !settings.clampReplicas) {
+    return refused(wanted.name, ERROR.INVALID_REPLICATION_FACTOR, 'there is one node, so one replica');
+  }
+  const attributes = attributesOf(wanted.configs, call.node.broker.topicDefaults);
   if (typeof attributes === 'string') return refused(wanted.name, ERROR.INVALID_CONFIG, attributes);
   try {
     return await createValid(
@@ -77,10 +80,20 @@ async function createValid(call: Call, spelling: string, spec: TopicSpec, valida
     if (broker.topic(spec.namespace, spec.name) !== null) {
       throw new BrokerError('topic-exists', `topic ${spelling} exists`);
     }
-    return { ...known, name: spelling, topicId: ZERO_UUID, configs: answers(defaultConfigs()) };
+    return {
+      ...known,
+      name: spelling,
+      topicId: ZERO_UUID,
+      configs: answers(configsOf({ ...broker.topicDefaults, ...spec.attributes }, broker.topicDefaults)),
+    };
   }
   const topic = await broker.createTopic(call.principal, spec);
-  return { ...known, name: spell(topic.name), topicId: topic.uuid, configs: answers(configsOf(topic)) };
+  return {
+    ...known,
+    name: spell(topic.name),
+    topicId: topic.uuid,
+    configs: answers(configsOf(topic.attributes, broker.topicDefaults)),
+  };
 }
 
 function answers(configs: ReturnType<typeof configsOf>): NonNullable<Outcome['configs']> {

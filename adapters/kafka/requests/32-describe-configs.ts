@@ -1,42 +1,49 @@
-// DescribeConfigs (32): of topics (resource type 2) and of the broker (4). v1+ tells sources and synonyms, v3+ types.
+// DescribeConfigs (32): of topics (resource type 2) and of the broker (4). v1+ tells sources and synonyms, v3+ types and
+// a sentence about each entry.
+//
+// Groups (32) and client metrics (16) have no entries of their own here; loggers (8) are not told. They get an empty
+// configuration, which is what tools that walk all resources expect.
 import { BrokerError } from '../../../core/errors.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import type { Input, Values } from '../../../specs/kafka/row.ts';
 import { describeConfigs } from '../../../specs/kafka/topics.ts';
 import type { Call } from '../call.ts';
+import { brokerConfigs } from '../config/broker-config.ts';
+import { type ConfigAnswer, SOURCE } from '../config/entry.ts';
+import { RESOURCE } from '../config/resource.ts';
+import { configsOf } from '../config/topic-config.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
-import { topicNamed } from '../names.ts';
+import { topicNamed, unspell } from '../names.ts';
 import { NODE_ID } from '../node.ts';
-import { type ConfigAnswer, configsOf, SOURCE, TYPE } from '../topic-config.ts';
 
-type Resource = Values<(typeof describeConfigs.request)[0]['fields']>;
+type Request = Values<(typeof describeConfigs)['request']>;
 type Outcome = Input<(typeof describeConfigs.response)[1]['fields']>;
 
-const RESOURCE = { topic: 2, broker: 4 } as const;
+const WITHOUT_ENTRIES: readonly number[] = [RESOURCE.brokerLogger, RESOURCE.clientMetrics, RESOURCE.group];
 
 export const describeConfigsRoute: Route = { api: describeConfigs, handle: describe };
 
 function describe(call: Call): void {
   const request = call.request(describeConfigs);
-  const results = request.resources.map((resource) => describeOne(call, resource, request.includeSynonyms));
-  call.reply(describeConfigs, { results });
+  call.reply(describeConfigs, { results: request.resources.map((resource) => describeOne(call, request, resource)) });
 }
 
-function describeOne(call: Call, resource: Resource, withSynonyms: boolean): Outcome {
+function describeOne(call: Call, request: Request, resource: Request['resources'][number]): Outcome {
   const { resourceType, resourceName, configurationKeys } = resource;
   try {
     const configs = held(call, resourceType, resourceName)
       .filter(({ name }) => configurationKeys === null || configurationKeys.includes(name))
-      .map(({ name, value, source, type }) => ({
+      .map(({ name, value, source, type, doc, synonyms }) => ({
         name,
         value,
         readOnly: resourceType === RESOURCE.broker,
         isDefault: source === SOURCE.default,
         configSource: source,
         isSensitive: false,
-        synonyms: withSynonyms ? [{ name, value, source }] : [],
+        synonyms: request.includeSynonyms ? synonyms : [],
         configType: type,
+        documentation: request.includeDocumentation ? doc : null,
       }));
     return { errorCode: ERROR.NONE, errorMessage: null, resourceType, resourceName, configs };
   } catch (error) {
@@ -50,41 +57,22 @@ function held(call: Call, type: number, name: string): ConfigAnswer[] {
   const { broker, settings } = call.node;
   if (type === RESOURCE.topic) {
     const topic = topicNamed(broker, settings.namespace, name);
-    if (topic === null) throw new BrokerError('topic-not-found', `no topic ${name}`);
+    if (topic === null) {
+      throw unspell(name) === null
+        ? new BrokerError('name-invalid', `${name} is no name of a topic`)
+        : new BrokerError('topic-not-found', `no topic ${name}`);
+    }
     broker.authorise(call.principal, 'describe', 'topic', topic.namespace, topic.name);
-    return configsOf(topic);
+    return configsOf(topic.attributes, broker.topicDefaults);
   }
   if (type === RESOURCE.broker && (name === String(NODE_ID) || name === '')) {
     broker.authorise(call.principal, 'describe', 'cluster', settings.namespace, '');
-    return brokerConfigs(call);
+    // The empty name means what was set at run time for all brokers: nothing is.
+    return name === '' ? [] : brokerConfigs(call.node);
+  }
+  if (WITHOUT_ENTRIES.includes(type)) {
+    broker.authorise(call.principal, 'describe', 'cluster', settings.namespace, '');
+    return [];
   }
   throw new BrokerError('argument-invalid', `no configuration of resource type ${type} named ${name}`);
-}
-
-/** What tools look up before they create topics. */
-function brokerConfigs(call: Call): ConfigAnswer[] {
-  const { settings, limits } = call.node;
-  const entry = (name: string, value: unknown, type: number): ConfigAnswer => ({
-    name,
-    value: String(value),
-    source: SOURCE.staticBroker,
-    type,
-  });
-  return [
-    entry('auto.create.topics.enable', settings.autoCreateTopics, TYPE.boolean),
-    entry('broker.id', NODE_ID, TYPE.int),
-    entry('default.replication.factor', 1, TYPE.int),
-    entry('delete.topic.enable', true, TYPE.boolean),
-    entry('group.initial.rebalance.delay.ms', settings.initialRebalanceDelayMs, TYPE.int),
-    entry('group.max.session.timeout.ms', limits.sessionTimeoutMsMax, TYPE.int),
-    entry('group.max.size', limits.groupMembersMax, TYPE.int),
-    entry('group.min.session.timeout.ms', limits.sessionTimeoutMsMin, TYPE.int),
-    entry('log.cleanup.policy', 'delete', TYPE.list),
-    entry('log.message.timestamp.type', 'CreateTime', TYPE.string),
-    entry('log.retention.ms', 604_800_000, TYPE.long),
-    entry('min.insync.replicas', 1, TYPE.int),
-    entry('num.partitions', settings.defaultPartitions, TYPE.int),
-    entry('offset.metadata.max.bytes', limits.offsetMetadataBytesMax, TYPE.int),
-    entry('socket.request.max.bytes', limits.frameBytesMax, TYPE.int),
-  ];
 }

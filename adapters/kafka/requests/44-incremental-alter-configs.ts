@@ -1,69 +1,65 @@
-// IncrementalAlterConfigs (44): sets and deletes single entries of a topic's configuration (KIP-339). Appending to and
-// subtracting from lists is refused: the only list with more than one value would be cleanup.policy.
-//
-// Attributes that another protocol gave the topic and Kafka has no word for stay as they are.
-import { BrokerError } from '../../../core/errors.ts';
-import type { TopicAttributes } from '../../../core/types.ts';
-import { ERROR } from '../../../specs/kafka/error-codes.ts';
-import type { Input, Values } from '../../../specs/kafka/row.ts';
+// IncrementalAlterConfigs (44): sets and deletes single entries of a topic's configuration, and adds to or takes from
+// those that are lists (KIP-339). An entry may be named once in a request.
+import type { Values } from '../../../specs/kafka/row.ts';
 import { incrementalAlterConfigs } from '../../../specs/kafka/topics.ts';
 import type { Call } from '../call.ts';
+import { alterResource } from '../config/alter.ts';
+import { listOf, TYPE } from '../config/entry.ts';
+import { entryOf } from '../config/topic-config.ts';
 import type { Route } from '../dispatch.ts';
-import { errorCode } from '../errors.ts';
-import { topicNamed } from '../names.ts';
-import { attributesOf, isForeign, ownConfigs } from '../topic-config.ts';
 
-type Resource = Values<(typeof incrementalAlterConfigs.request)[0]['fields']>;
-type Outcome = Input<(typeof incrementalAlterConfigs.response)[1]['fields']>;
+type Operation = Values<(typeof incrementalAlterConfigs.request)[0]['fields']>['configs'][number];
 
-const RESOURCE_TOPIC = 2;
-/** Its default is the store's, which is not known here. */
-const UNDELETABLE = 'max.message.bytes';
-const OPERATION = { set: 0, delete: 1 } as const;
+const OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 
 export const incrementalAlterConfigsRoute: Route = { api: incrementalAlterConfigs, handle: alter };
 
 async function alter(call: Call): Promise<void> {
-  const request = call.request(incrementalAlterConfigs);
-  const responses = await Promise.all(request.resources.map((one) => alterOne(call, one, request.validateOnly)));
+  const { resources, validateOnly } = call.request(incrementalAlterConfigs);
+  const responses = await Promise.all(
+    resources.map(({ resourceType, resourceName, configs }) =>
+      alterResource(call, resourceType, resourceName, (entries) => applyAll(entries, configs), validateOnly),
+    ),
+  );
   call.reply(incrementalAlterConfigs, { responses });
 }
 
-async function alterOne(call: Call, resource: Resource, validateOnly: boolean): Promise<Outcome> {
-  const { resourceType, resourceName, configs } = resource;
-  const { broker, settings } = call.node;
-  const answer = (code: number, errorMessage: string | null): Outcome => {
-    if (code !== ERROR.NONE) call.node.counts.errors++;
-    return { errorCode: code, errorMessage, resourceType, resourceName };
-  };
-  if (resourceType !== RESOURCE_TOPIC) return answer(ERROR.INVALID_REQUEST, 'only topics are configured here');
-  try {
-    const topic = topicNamed(broker, settings.namespace, resourceName);
-    if (topic === null) throw new BrokerError('topic-not-found', `no topic ${resourceName}`);
-    if (topic.kind !== 'topic') return answer(ERROR.POLICY_VIOLATION, 'a queue of another protocol');
-    const wanted = ownConfigs(topic);
-    for (const { name, configOperation, value } of configs) {
-      if (name === UNDELETABLE && configOperation === OPERATION.delete) {
-        return answer(ERROR.INVALID_CONFIG, `${name} can be set, not deleted`);
-      }
-      if (configOperation === OPERATION.delete) wanted.delete(name);
-      else if (configOperation === OPERATION.set && value !== null) wanted.set(name, value);
-      else return answer(ERROR.INVALID_CONFIG, `${name}: only setting a value and deleting are served`);
+function applyAll(entries: Map<string, string>, operations: readonly Operation[]): string | null {
+  const seen = new Set<string>();
+  for (const operation of operations) {
+    if (seen.has(operation.name)) return `${operation.name} is named twice`;
+    seen.add(operation.name);
+    const problem = applyOne(entries, operation);
+    if (problem !== null) return problem;
+  }
+  return null;
+}
+
+function applyOne(entries: Map<string, string>, { name, configOperation, value }: Operation): string | null {
+  const entry = entryOf(name);
+  if (entry === undefined) return `unknown topic config ${name}`;
+  if (configOperation === OPERATION.delete) {
+    entries.delete(name);
+    return null;
+  }
+  if (value === null) return `${name} needs a value`;
+  switch (configOperation) {
+    case OPERATION.set:
+      entries.set(name, value);
+      return null;
+    case OPERATION.append:
+    case OPERATION.subtract: {
+      if (entry.type !== TYPE.list) return `${name} is no list: nothing can be added to or taken from it`;
+      const before = listOf(entries.get(name) ?? entry.value);
+      const given = listOf(value);
+      const after =
+        configOperation === OPERATION.append
+          ? [...before, ...given.filter((element) => !before.includes(element))]
+          : before.filter((element) => !given.includes(element));
+      entries.set(name, after.join(','));
+      return null;
     }
-    const attributes = attributesOf([...wanted].map(([name, value]) => ({ name, value })));
-    if (typeof attributes === 'string') return answer(ERROR.INVALID_CONFIG, attributes);
-    if (validateOnly) {
-      broker.authorise(call.principal, 'update', 'topic', topic.namespace, topic.name);
-      return answer(ERROR.NONE, null);
-    }
-    const others = Object.entries(topic.attributes.extra).filter(([name]) => isForeign(name));
-    const change: Partial<TopicAttributes> = {
-      ...attributes,
-      extra: { ...Object.fromEntries(others), ...attributes.extra },
-    };
-    await broker.alterTopic(call.principal, topic, { attributes: change });
-    return answer(ERROR.NONE, null);
-  } catch (error) {
-    return answer(errorCode(error, 'topic'), (error as Error).message);
+    default:
+      return `${name}: there is no operation ${configOperation}`;
   }
 }

@@ -4,13 +4,14 @@ import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 import { NODE_ID } from '../node.ts';
+import { allowedOperations } from '../operations.ts';
 
 const ENDPOINT_BROKERS = 1;
 
 export const describeClusterRoute: Route = { api: describeCluster, handle: describe };
 
 function describe(call: Call): void {
-  const { endpointType } = call.request(describeCluster);
+  const { endpointType, includeClusterAuthorizedOperations } = call.request(describeCluster);
   const { host, port } = call.node.address(call.connection.info);
   const served = endpointType === ENDPOINT_BROKERS;
   call.reply(describeCluster, {
@@ -20,5 +21,8 @@ function describe(call: Call): void {
     clusterId: call.node.broker.clusterId,
     controllerId: NODE_ID,
     brokers: served ? [{ brokerId: NODE_ID, host, port }] : [],
+    ...(includeClusterAuthorizedOperations
+      ? { clusterAuthorizedOperations: allowedOperations(call, 'cluster', '') }
+      : {}),
   });
 }

@@ -6,6 +6,7 @@ import { WireError } from '../../wire/wire-error.ts';
 import type { Call } from '../call.ts';
 import { ELEMENTS_MAX, readCount, readNameBytes, readUuid, skipTags } from '../codec/compact.ts';
 import { NameCache } from '../codec/name-cache.ts';
+import { epochError } from '../epoch-check.ts';
 import { errorCode } from '../errors.ts';
 import { topicNamed } from '../names.ts';
 
@@ -110,14 +111,8 @@ export class FetchRequest {
     if (flexible) skipTags(reader);
     const queue = topic?.queues[index] ?? -1;
     const unknown = version >= 13 && topic === null ? ERROR.UNKNOWN_TOPIC_ID : ERROR.UNKNOWN_TOPIC_OR_PARTITION;
-    const error = refusal !== ERROR.NONE ? refusal : queue < 0 ? unknown : this.#epochError(epoch);
+    // The epoch cannot change while we run, so it is compared once.
+    const error = refusal !== ERROR.NONE ? refusal : queue < 0 ? unknown : epochError(this.#call.node, epoch);
     return { index, offset, bytesMax, queue, error, countedTo: offset, countedBytes: 0 };
-  }
-
-  /** The epoch cannot change while we run, so it is compared once. */
-  #epochError(claimed: number): number {
-    const { epoch } = this.#call.node.broker;
-    if (claimed < 0 || claimed === epoch) return ERROR.NONE;
-    return claimed < epoch ? ERROR.FENCED_LEADER_EPOCH : ERROR.UNKNOWN_LEADER_EPOCH;
   }
 }

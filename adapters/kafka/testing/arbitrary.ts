@@ -30,12 +30,16 @@ function plain(field: Field, version: number): fc.Arbitrary<unknown> {
       return fc.integer();
     case 'int64':
       return fc.maxSafeInteger().map((n) => (n === 0 ? 0 : n));
+    case 'float64':
+      return fc.double({ noNaN: true });
     case 'uuid':
       return fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex'));
     case 'string':
       return fc.string({ maxLength: 8, unit: 'grapheme' });
     case 'bytes':
       return fc.uint8Array({ maxLength: 8 }).map((bytes) => Buffer.from(bytes));
+    case '[]int8':
+      return fc.array(fc.integer({ min: -128, max: 127 }), { maxLength: 4 });
     case '[]int32':
       return fc.array(fc.integer(), { maxLength: 4 });
     case '[]string':
