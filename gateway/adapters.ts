@@ -21,6 +21,8 @@ export interface Protocol {
   load(): Promise<AdapterModule>;
   /** Limits and numeric settings from its section of the configuration, by name. */
   limits(config: Config): Limits;
+  /** What its section says that is no number. */
+  settings?(config: Config): Readonly<Record<string, string | boolean>>;
   listeners(config: Config): readonly ProtocolListener[];
 }
 
@@ -57,12 +59,27 @@ export const protocols: readonly Protocol[] = [
     name: 'kafka',
     load: () => import('../adapters/kafka/adapter.ts'),
     limits: ({ kafka }) => limitsOf(kafka),
+    settings: ({ kafka: { clampReplicas } }) => ({ clampReplicas }),
     listeners: ({ kafka }) => [
       {
         name: 'kafka',
         key: 'kafka',
         title: 'Kafka',
         config: kafka,
+        connectionLine: (host, port) => `bootstrap.servers=${host}:${port}`,
+      },
+      {
+        name: 'kafka-internal',
+        key: 'kafka.internal',
+        title: 'Kafka, second listener',
+        config: kafka.internal,
+        connectionLine: (host, port) => `bootstrap.servers=${host}:${port}`,
+      },
+      {
+        name: 'kafka-external',
+        key: 'kafka.external',
+        title: 'Kafka, third listener',
+        config: kafka.external,
         connectionLine: (host, port) => `bootstrap.servers=${host}:${port}`,
       },
     ],

@@ -22,6 +22,9 @@ export interface MetricsOptions {
 const LAG_SERIES_MAX = 10_000;
 const LAG_HELP = `Messages a group has still to read, by topic (the first ${LAG_SERIES_MAX}).`;
 
+const CLIENT_SERIES_MAX = 10_000;
+const CLIENT_HELP = `What clients measure of themselves and send us, by its own name (the first ${CLIENT_SERIES_MAX}).`;
+
 const BROKER_COUNTS = {
   appends: 'Appends accepted into the log.',
   records: 'Messages in those appends.',
@@ -100,6 +103,16 @@ export function newRegistry(options: MetricsOptions): Registry {
           if (++series <= LAG_SERIES_MAX) this.set({ namespace, group: group.name, topic }, lag);
         }
         if (series >= LAG_SERIES_MAX) return;
+      }
+    }
+  });
+  gauge('rosettamq_client_metric', CLIENT_HELP, ['protocol', 'client', 'name', 'labels'], function () {
+    this.reset();
+    let series = 0;
+    for (const adapter of options.adapters()) {
+      for (const { name, client, labels, value } of adapter.clientMetrics?.() ?? []) {
+        if (++series > CLIENT_SERIES_MAX) return;
+        this.set({ protocol: adapter.protocol, client, name, labels }, value);
       }
     }
   });

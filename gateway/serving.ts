@@ -91,6 +91,7 @@ function contextOf(
       autoCreateTopics: config.autoCreateTopics,
       productName: 'RosettaMQ',
       productVersion: VERSION,
+      ...protocol.settings?.(config),
     },
   };
 }

@@ -29,6 +29,8 @@ describe('topic names', () => {
       fc.property(name, (one) => {
         const spelled = spell(one);
         expect(spelled).toMatch(KAFKA_NAME);
+        // A name of many bytes is cut, and found again by asking for it: see below.
+        fc.pre(!/\.\.h[0-9a-f]{32}$/.test(spelled));
         expect(unspell(spelled)).toBe(one);
       }),
       { numRuns: 2000 },

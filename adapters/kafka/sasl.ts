@@ -55,7 +55,7 @@ export async function takeToken(connection: Connection, token: Buffer): Promise<
   const mechanism = sasl.mechanism;
   const scram = mechanism === null ? undefined : SCRAM[mechanism];
   if (scram !== undefined && (sasl.exchange === null || sasl.exchange.isFirst)) {
-    sasl.exchange = new ScramExchange(node.broker, node.random, scram);
+    sasl.exchange = new ScramExchange(node.broker.scram, node.random, scram);
     const answer = sasl.exchange.first(token);
     if (answer !== null) return { is: 'go on', bytes: Buffer.from(answer) };
     sasl.mechanism = null;

@@ -9,7 +9,7 @@
 
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../../core/types.ts';
-import type { ScramKeys, ScramMechanism, Verbs } from '../../core/verbs.ts';
+import type { ScramKeys, ScramMechanism, ScramVerbs } from '../../core/verbs.ts';
 
 const HASHES = { 'scram-sha-256': 'sha256', 'scram-sha-512': 'sha512' } as const satisfies Record<
   ScramMechanism,
@@ -42,7 +42,7 @@ export function mechanismOf(code: number): ScramMechanism | null {
 
 /** One login. `first` and then `final` take the client's messages; null from either ends it: it failed. */
 export class ScramExchange {
-  readonly #broker: Pick<Verbs, 'scram'>;
+  readonly #scram: Pick<ScramVerbs, 'keys'>;
   readonly #random: Random;
   readonly #mechanism: ScramMechanism;
   #gs2 = '';
@@ -54,8 +54,8 @@ export class ScramExchange {
   user = '';
   #step: 'first' | 'final' | 'done' = 'first';
 
-  constructor(broker: Pick<Verbs, 'scram'>, random: Random, mechanism: ScramMechanism) {
-    this.#broker = broker;
+  constructor(scram: Pick<ScramVerbs, 'keys'>, random: Random, mechanism: ScramMechanism) {
+    this.#scram = scram;
     this.#random = random;
     this.#mechanism = mechanism;
   }
@@ -74,7 +74,7 @@ export class ScramExchange {
     const user = unescaped(escaped);
     if (user === null || (authorise !== undefined && unescaped(authorise.slice(2)) !== user)) return null;
     this.user = user;
-    const found = this.#broker.scram(user, this.#mechanism);
+    const found = this.#scram.keys(user, this.#mechanism);
     this.#isKnown = found !== null;
     this.#keys = found ?? this.#decoy(user);
     this.#gs2 = `${binding},${authorise ?? ''},`;

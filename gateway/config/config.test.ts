@@ -91,6 +91,12 @@ const DEFAULTS: Config = {
     partitionsMax: 10000,
     defaultPartitions: 1,
     initialRebalanceDelayMs: 0,
+    clampReplicas: true,
+    reauthenticationMs: 0,
+    offsetsRetentionMs: 604800000,
+    telemetryIntervalMs: 60000,
+    internal: { ...listener, enabled: false, port: 9093 },
+    external: { ...listener, enabled: false, port: 9094 },
   },
   amqp: {
     ...listener,

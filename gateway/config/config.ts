@@ -71,6 +71,12 @@ interface KafkaConfig extends AdvertisedListenerConfig, ProtocolLimits {
   readonly partitionsMax: number;
   readonly defaultPartitions: number;
   readonly initialRebalanceDelayMs: number;
+  readonly clampReplicas: boolean;
+  readonly reauthenticationMs: number;
+  readonly offsetsRetentionMs: number;
+  readonly telemetryIntervalMs: number;
+  readonly internal: AdvertisedListenerConfig;
+  readonly external: AdvertisedListenerConfig;
 }
 
 interface AmqpConfig extends AdvertisedListenerConfig, ProtocolLimits {

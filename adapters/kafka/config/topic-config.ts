@@ -194,7 +194,7 @@ function heldValues(attributes: TopicAttributes): Record<string, string> {
   const messages = extraOf(attributes, 'flush.messages');
   const ms = extraOf(attributes, 'flush.ms');
   const said = messages === '1' || (ms !== undefined && Number(ms) === 0) ? 'sync' : 'async';
-  const wasSaid = messages !== undefined || ms !== undefined;
-  if (!wasSaid || said !== flush) held['flush.messages'] = flush === 'sync' ? '1' : LONG_MAX;
+  // Without a word of its own, or against it: as the level is.
+  if (messages === undefined || said !== flush) held['flush.messages'] = flush === 'sync' ? '1' : LONG_MAX;
   return held;
 }

@@ -85,7 +85,7 @@ function lowestTimestamp(version: number): number {
 function epochAt(call: Call, queue: QueueState, offset: number): number {
   if (offset < 0) return -1;
   const { broker } = call.node;
-  return offset >= queue.endOffset ? broker.epoch : broker.epochOf(queue.number, offset);
+  return offset >= queue.endOffset ? broker.epoch : broker.facts.epochOf(queue.number, offset);
 }
 
 async function find(call: Call, queue: QueueState, timestamp: number, committed: boolean): Promise<Found> {

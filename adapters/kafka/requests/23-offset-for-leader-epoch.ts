@@ -35,7 +35,7 @@ function findOne(call: Call, name: string, partition: number, claimed: number, a
     const code = epochError(call.node, claimed);
     if (code !== ERROR.NONE) return { partition, errorCode: code };
     if (asked < 0 || asked > broker.epoch) return { partition, errorCode: ERROR.NONE };
-    const { epoch, offset } = broker.epochEnd(found.queue.number, asked);
+    const { epoch, offset } = broker.facts.epochEnd(found.queue.number, asked);
     return { partition, errorCode: ERROR.NONE, leaderEpoch: epoch, endOffset: offset };
   } catch (error) {
     call.node.counts.errors++;

@@ -45,7 +45,7 @@ function sized(call: Call, topic: Topic, indexes: Iterable<number>) {
     if (number === undefined) continue;
     partitions.push({
       partitionIndex,
-      partitionSize: call.node.broker.queueBytes(number),
+      partitionSize: call.node.broker.facts.bytes(number),
       offsetLag: 0,
       isFutureKey: false,
     });

@@ -13,7 +13,7 @@ function describe(call: Call): void {
   const { users } = call.request(describeUserScramCredentials);
   const infos = new Map<string, { mechanism: number; iterations: number }[]>();
   try {
-    for (const { name, mechanism, iterations } of call.node.broker.scramUsers(call.principal)) {
+    for (const { name, mechanism, iterations } of call.node.broker.scram.list(call.principal)) {
       const of = infos.get(name) ?? [];
       of.push({ mechanism: mechanismCode(mechanism), iterations });
       infos.set(name, of);

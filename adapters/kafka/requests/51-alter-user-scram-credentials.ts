@@ -54,10 +54,14 @@ async function alterUser(call: Call, request: Request, user: string): Promise<Ou
   const problem = problemOf(call, user, deletions, upsertions);
   if (problem !== null) return refused(problem.code, problem.text);
   try {
-    for (const { mechanism } of deletions) await broker.deleteScram(call.principal, user, mechanismOf(mechanism)!);
-    for (const { mechanism, salt, iterations, saltedPassword } of upsertions) {
-      await broker.putScram(call.principal, user, mechanismOf(mechanism)!, saltedPassword, salt, iterations);
-    }
+    const removals = deletions.map(({ mechanism }) => mechanismOf(mechanism)!);
+    const passwords = upsertions.map(({ mechanism, salt, iterations, saltedPassword: salted }) => ({
+      mechanism: mechanismOf(mechanism)!,
+      salted,
+      salt,
+      iterations,
+    }));
+    await broker.scram.alter(call.principal, user, removals, passwords);
     return { user, errorCode: ERROR.NONE };
   } catch (error) {
     return refused(errorCode(error, 'cluster'), (error as Error).message);
@@ -82,7 +86,7 @@ function problemOf(
     return { code: ERROR.UNSUPPORTED_SASL_MECHANISM, text: 'SCRAM-SHA-256 (1) and SCRAM-SHA-512 (2) are served' };
   }
   for (const { mechanism } of deletions) {
-    if (call.node.broker.scram(user, mechanismOf(mechanism)!) === null) {
+    if (call.node.broker.scram.keys(user, mechanismOf(mechanism)!) === null) {
       return { code: ERROR.RESOURCE_NOT_FOUND, text: `${user} has no such credential` };
     }
   }

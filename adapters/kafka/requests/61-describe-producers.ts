@@ -32,7 +32,7 @@ function describeOne(call: Call, name: string, partitionIndex: number): Answer {
     if (found === null) return refused(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
     const { broker } = call.node;
     broker.authorise(call.principal, 'consume', 'topic', found.topic.namespace, found.topic.name);
-    const activeProducers = broker.queueProducers(found.queue.number).map((producer) => ({
+    const activeProducers = broker.facts.producers(found.queue.number).map((producer) => ({
       producerId: producer.producerId,
       producerEpoch: producer.producerEpoch,
       lastSequence: producer.lastSequence,
