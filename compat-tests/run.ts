@@ -6,7 +6,14 @@ import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { inspect, parseArgs } from 'node:util';
-import { ensureCommand, javaDriverClasspath, peerClasspath, python, Unavailable } from './harness/toolchain.ts';
+import {
+  ensureCommand,
+  isInstalled,
+  javaDriverClasspath,
+  peerClasspath,
+  python,
+  Unavailable,
+} from './harness/toolchain.ts';
 import { COMPAT, execute } from './harness/work.ts';
 import { SUITES, type SuiteRow } from './suites.ts';
 
@@ -66,12 +73,15 @@ function assertTableIsComplete(): void {
   }
 }
 
-const PREPARE: Record<SuiteRow['needs'][number] | 'java-peers' | 'rabbitmq', () => Promise<unknown>> = {
+const PREPARE: Record<SuiteRow['needs'][number] | 'java-peers', () => Promise<unknown>> = {
   java: javaDriverClasspath,
   python,
   kcat: () => ensureCommand('kcat'),
   loop: () => canMount('ext4 over a loop device', ['losetup', 'mkfs.ext4']),
   tmpfs: () => canMount('tmpfs', []),
+  go: async () => {
+    if (!(await isInstalled('go'))) throw new Unavailable('go is missing');
+  },
   'java-peers': async () => [await peerClasspath('kafka'), await peerClasspath('rocketmq')],
   rabbitmq: () => ensureCommand('rabbitmq-server'),
 };

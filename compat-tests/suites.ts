@@ -4,7 +4,7 @@ export interface SuiteRow {
   readonly name: string;
   readonly file: string;
   readonly what: string;
-  readonly needs: readonly ('java' | 'python' | 'kcat' | 'loop' | 'tmpfs')[];
+  readonly needs: readonly ('java' | 'python' | 'kcat' | 'loop' | 'tmpfs' | 'rabbitmq' | 'go')[];
   /** Also makes sense against the real brokers (`--peers`). */
   readonly hasOracle?: boolean;
 }
@@ -69,9 +69,23 @@ export const SUITES: readonly SuiteRow[] = [
     needs: ['java'],
   },
   {
+    name: 'kafka/libraries',
+    file: 'kafka/libraries.suite.ts',
+    what: 'eight client libraries of five languages: produce, read, groups, administration',
+    needs: ['java', 'python'],
+    hasOracle: true,
+  },
+  {
     name: 'rocketmq/features',
     file: 'rocketmq/features.suite.ts',
     what: 'what Apache’s Java clients do in daily work, 4.9 and 5.x',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
+    name: 'rocketmq/examples',
+    file: 'rocketmq/examples.suite.ts',
+    what: 'Apache’s own examples, unchanged',
     needs: ['java'],
     hasOracle: true,
   },
@@ -101,6 +115,26 @@ export const SUITES: readonly SuiteRow[] = [
     what: 'members of a group killed, paused and restarted under load',
     needs: ['java'],
     hasOracle: true,
+  },
+  {
+    name: 'amqp/celery',
+    file: 'amqp/celery.suite.ts',
+    what: 'Celery with real workers: rpc results, retries, ETA, prefetch, late acks',
+    needs: ['python'],
+    hasOracle: true,
+  },
+  {
+    name: 'amqp/go',
+    file: 'amqp/go.suite.ts',
+    what: 'amqp091-go: what the other clients do in clients/amqp',
+    needs: ['go'],
+    hasOracle: true,
+  },
+  {
+    name: 'amqp/oracle',
+    file: 'amqp/oracle.suite.ts',
+    what: 'every answer of RabbitMQ and of ours, frame by frame',
+    needs: ['rabbitmq'],
   },
   { name: 'faults/kill', file: 'faults/kill.suite.ts', what: 'kill -9 under mixed load', needs: ['java'] },
   {

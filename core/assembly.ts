@@ -3,6 +3,7 @@
  */
 import { DeadLetters } from './delivery/dead-letter.ts';
 import { Hold } from './delivery/hold.ts';
+import { Idle } from './delivery/idle.ts';
 import { Leases } from './delivery/leases.ts';
 import { OffsetReader } from './delivery/offset-reader.ts';
 import { Waiters } from './delivery/waiters.ts';
@@ -28,7 +29,18 @@ import { Access } from './state/access.ts';
 import { Membership } from './state/membership.ts';
 import { Routing } from './state/routing.ts';
 import { Tables } from './state/tables.ts';
-import type { Action, Clock, Codec, Crc32c, FlushLevel, FormatTag, Principal, Random, ResourceKind } from './types.ts';
+import type {
+  Action,
+  Clock,
+  Codec,
+  Crc32c,
+  FlushLevel,
+  FormatTag,
+  Principal,
+  Random,
+  ResourceKind,
+  Topic,
+} from './types.ts';
 
 export interface BrokerOptions {
   disk: Disk;
@@ -78,10 +90,13 @@ export class Assembly {
   readonly membership: Membership;
   readonly maintenance: Maintenance;
   readonly hold: Hold;
+  readonly idle: Idle;
   readonly recovered: Recovered;
+  private readonly warn: BrokerOptions['warn'];
 
   constructor(options: BrokerOptions) {
     const { disk, clock, crc, random } = options;
+    this.warn = (text, error) => options.warn(text, error);
     this.random = random;
     const codecs = new Map<FormatTag, Codec>([[canonicalCodec.format, canonicalCodec]]);
     for (const codec of options.codecs) codecs.set(codec.format, codec);
@@ -163,14 +178,21 @@ export class Assembly {
       authorise: (principal, topic, namespace, exchange) =>
         this.authorise(principal, 'publish', 'topic', namespace, topic?.name ?? exchange ?? ''),
       held: (dueMs, offset) => this.hold.add(dueMs, offset),
+      isFull: (_queue, topic, bytes) => this.leases.deaths.isFull(topic, bytes),
+      refused: (queue, topic, append) => deadLetters.refused(queue, topic, append),
     });
     const deadLetters = new DeadLetters(this.publisher, this.reader, codecs, () => this.shard.log.storeTimeMs());
-    this.leases = new Leases(this.shard, this.reader, this.cold, {
-      deadLetter: (line, leased, reason, attempts) => deadLetters.publish(line, leased, reason, attempts),
-    });
+    this.leases = new Leases(this.shard, this.reader, this.cold, codecs, (line, leased, reason, attempts) =>
+      deadLetters.publish(line, leased, reason, attempts),
+    );
     this.waiters = new Waiters(clock, (queue) => this.tables.queues.get(queue)?.visible ?? 0);
     this.membership = new Membership(clock);
     this.hold = new Hold(this.shard, this.reader, this.publisher, holdQueue, hold.ownGroup);
+    this.idle = new Idle(this.shard, {
+      consumers: (topic) => this.leases.consumersOf(topic),
+      unused: (topic) => this.unused(topic),
+    });
+    this.leases.used = (queue) => this.idle.usedQueue(queue);
     this.maintenance.start();
   }
 
@@ -188,6 +210,13 @@ export class Assembly {
     }
     if (this.tables.catalog.topic(HOLD_TOPIC.namespace, 'system', HOLD_TOPIC.name) === null)
       this.names.createTopicNow({ ...HOLD_TOPIC });
+  }
+
+  /** Nobody waits for a queue that nobody used; what cannot be deleted now is gone after the next start at the latest. */
+  private unused(topic: Topic): void {
+    this.names.deleteTopic(BROKER, topic).catch((error: unknown) => this.warn(`'${topic.name}' stays unused`, error));
+    this.leases.forget((line) => line.topic.id === topic.id);
+    for (const queue of topic.queues) this.waiters.advanced(queue, Number.POSITIVE_INFINITY);
   }
 
   private advanced(queue: Queue): void {

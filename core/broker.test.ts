@@ -33,6 +33,37 @@ describe('a topic', () => {
     expect(s.broker.queue(queue)).toMatchObject({ startOffset: 0, endOffset: 5 });
   });
 
+  it('is searched by store time: the first offset of a time, of those that are still kept', async () => {
+    const s = await sim();
+    const topic = await s.topic('orders');
+    const queue = topic.queues[0]!;
+    const times: number[] = [];
+    for (let n = 0; n < 6; n++) {
+      s.publish(topic, numbered(n, 1));
+      times.push(s.answers.at(-1)!.timeMs);
+      // The third and the fourth share a time.
+      if (n !== 2) s.clock.advance(1000);
+    }
+    const at = async (timeMs: number): Promise<unknown> => s.run(s.broker.offsetByStoreTime(queue, timeMs));
+    const found = (offset: number): unknown => ({ offset, timeMs: times[offset] });
+    expect(times[3]).toBe(times[2]);
+    expect(await at(0)).toEqual(found(0));
+    expect(await at(times[1]! - 1)).toEqual(found(1));
+    expect(await at(times[1]!)).toEqual(found(1));
+    expect(await at(times[3]!)).toEqual(found(2));
+    expect(await at(times[5]!)).toEqual(found(5));
+    expect(await at(times[5]! + 1)).toBeNull();
+    await s.run(s.broker.moveStart(TESTER, queue, 4));
+    expect(await at(0)).toEqual(found(4));
+    expect(await at(times[1]!)).toEqual(found(4));
+    expect(await at(times[5]!)).toEqual(found(5));
+    const after = await s.restart();
+    open.push(after);
+    expect(await after.run(after.broker.offsetByStoreTime(queue, 0))).toEqual(found(4));
+    await after.run(after.broker.moveStart(TESTER, queue, 6));
+    expect(await after.run(after.broker.offsetByStoreTime(queue, 0))).toBeNull();
+  });
+
   it('shows nothing before it is synced', async () => {
     const s = await sim({ inlineSyncMs: 0 });
     s.disk.latencyMs = () => 50;

@@ -3,13 +3,14 @@
  * owns it (assembly.ts wires them); nothing else happens in this file.
  */
 import { Assembly, type BrokerOptions } from './assembly.ts';
+import { findByKey } from './delivery/find-by-key.ts';
+import type { Idle } from './delivery/idle.ts';
 import type { Leases } from './delivery/leases.ts';
 import type { OffsetReader } from './delivery/offset-reader.ts';
 import type { Waiters } from './delivery/waiters.ts';
 import { BrokerError } from './errors.ts';
 import type { FileJournal } from './log/file-journal.ts';
 import type { IndexRepair } from './log/index-repair.ts';
-import type { KeyHit } from './log/key-index.ts';
 import type { Log } from './log/log.ts';
 import type { Queue } from './log/queue.ts';
 import type { Maintenance } from './maintenance.ts';
@@ -65,6 +66,7 @@ import type {
   OffsetCommit,
   ProducerIdentity,
   QueueState,
+  Settle,
   User,
   Verbs,
 } from './verbs.ts';
@@ -87,6 +89,7 @@ export class Broker implements Verbs {
   private readonly names: Names;
   private readonly membership: Membership;
   private readonly maintenance: Maintenance;
+  private readonly idle: Idle;
   /** What recovery found, for the log line at start. */
   readonly recovery: { entries: number; tornBytes: number; damage: number };
 
@@ -106,6 +109,7 @@ export class Broker implements Verbs {
     this.scram = new ScramUsers(this.shard, (...right) => this.authorise(...right));
     this.facts = new QueueFacts(this.tables);
     this.maintenance = parts.maintenance;
+    this.idle = parts.idle;
     const { entries, tornBytes, damage } = parts.recovered;
     this.recovery = { entries, tornBytes, damage: damage.length };
   }
@@ -121,12 +125,17 @@ export class Broker implements Verbs {
   async close(): Promise<void> {
     this.publisher.stopping = true;
     this.maintenance.stop();
-    while (this.shard.log.syncInFlight)
-      await new Promise<void>((resolve) => this.shard.clock.setTimer(1, () => resolve()));
-    if (this.shard.log.lost === null) {
-      this.shard.log.syncNow();
-      this.maintenance.lastSnapshot();
-    }
+    await new Promise<void>((resolve, reject) => {
+      this.shard.log.whenQuiet(() => {
+        try {
+          if (this.shard.log.lost === null) this.shard.log.syncNow();
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    if (this.shard.log.lost === null) this.maintenance.lastSnapshot();
     this.shard.log.close();
     this.journal.close();
   }
@@ -175,8 +184,14 @@ export class Broker implements Verbs {
     return this.names.namespaces();
   }
 
-  createTopic(principal: Principal, spec: TopicSpec): Promise<Topic> {
-    return this.names.createTopic(principal, spec);
+  async createTopic(principal: Principal, spec: TopicSpec): Promise<Topic> {
+    const topic = await this.names.createTopic(principal, spec);
+    this.idle.used(topic);
+    return topic;
+  }
+
+  used(topic: Topic): void {
+    this.idle.used(topic);
   }
 
   alterTopic(principal: Principal, topic: Topic, change: TopicChange): Promise<Topic> {
@@ -221,7 +236,9 @@ export class Broker implements Verbs {
     this.authorise(principal, 'update', 'topic', topic.namespace, topic.name);
     const group = this.tables.catalog.groupById(topic.ownGroup);
     if (group === null) throw new BrokerError('argument-invalid', `'${topic.name}' is not a queue`);
-    return this.leases.purge(group, this.queueOf(topic.queues[0]!));
+    let count = 0;
+    for (const queue of topic.queues) count += this.leases.purge(group, this.queueOf(queue));
+    return count;
   }
 
   private queueOf(number: QueueNumber): Queue {
@@ -234,6 +251,20 @@ export class Broker implements Verbs {
 
   append(principal: Principal, append: Append, target: AppendTarget, token: number): number {
     return this.publisher.append(principal, append, target, token);
+  }
+
+  transact(
+    principal: Principal,
+    appends: readonly Append[],
+    settles: readonly Settle[],
+    target: AppendTarget,
+    token: number,
+  ): number[] {
+    const held = settles.filter((one) => this.leases.isLeased(one.group as GroupState, one.queue, one.offset));
+    const settlements = held.map(({ group, queue, offset }) => ({ group: group.id, queue, offset, count: 1 }));
+    const taken = this.publisher.transact(principal, appends, settlements, target, token);
+    for (const one of held) this.leases.settledAlready(one.group as GroupState, one.queue, one.offset);
+    return taken;
   }
 
   async newProducer(_principal: Principal): Promise<ProducerIdentity> {
@@ -323,29 +354,7 @@ export class Broker implements Verbs {
     toMs: TimeMs,
   ): Promise<{ queue: QueueNumber; offset: Offset }[]> {
     this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
-    const found: { queue: QueueNumber; offset: Offset }[] = [];
-    for (const hit of await this.hitsOf(key)) {
-      if (found.length >= limit) break;
-      const queue = this.tables.queues.get(hit.queue);
-      if (queue === undefined || queue.topic !== topic.id || hit.offset < queue.start || hit.offset >= queue.visible)
-        continue;
-      if (hit.storeTimeMs >= fromMs && hit.storeTimeMs <= toMs) found.push({ queue: hit.queue, offset: hit.offset });
-    }
-    return found;
-  }
-
-  /** Candidates of all segments; a damaged file of keys is made again first. */
-  private async hitsOf(key: string): Promise<KeyHit[]> {
-    for (;;) {
-      let damagedBase = -1;
-      const hits = [
-        ...this.tables.keys.find(key, (base) => {
-          damagedBase = base;
-        }),
-      ];
-      if (damagedBase < 0) return hits;
-      await new Promise<void>((resolve) => this.repair.wait(damagedBase, resolve));
-    }
+    return findByKey(this.tables, this.repair, topic, key, limit, fromMs, toMs);
   }
 
   // ---------------------------------------------------------------- groups, offsets, members

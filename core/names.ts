@@ -44,6 +44,7 @@ export type Authorise = (
 ) => void;
 
 const RESERVED_PREFIX = '$';
+const PRIORITIES_MAX = 256;
 
 export class Names {
   private readonly shard: Shard;
@@ -121,9 +122,9 @@ export class Names {
         'limit-exceeded',
         `there are ${catalog.topicCount} topics already, the limit is ${this.limits.topicsMax}`,
       );
-    this.checkQueues(spec.queues);
-    if (spec.kind === 'queue' && spec.queues !== 1)
-      throw new BrokerError('argument-invalid', 'a queue has exactly one line');
+    if (spec.kind !== 'queue' || spec.queues < 1) this.checkQueues(spec.queues);
+    if (spec.kind === 'queue' && spec.queues > PRIORITIES_MAX)
+      throw new BrokerError('argument-invalid', `a queue has a line for each priority, at most ${PRIORITIES_MAX}`);
     const first = catalog.nextQueue;
     return {
       id: catalog.nextTopic,
@@ -190,7 +191,8 @@ export class Names {
           'argument-invalid',
           `'${topic.name}' has ${queues.length} queues, they cannot become ${change.queues}`,
         );
-      if (current.kind === 'queue') throw new BrokerError('argument-invalid', 'a queue has exactly one line');
+      if (current.kind === 'queue')
+        throw new BrokerError('argument-invalid', 'the priorities of a queue stay as they are');
       this.checkQueues(change.queues);
       const first = catalog.nextQueue;
       for (let n = 0; queues.length < change.queues; n++) queues.push(first + n);
@@ -219,15 +221,14 @@ export class Names {
     const current = this.current(topic);
     const events: StateEvent[] = [{ k: 'topic-gone', id: current.id, queues: [...current.queues] }];
     if (current.ownGroup > 0) events.push({ k: 'group-gone', id: current.ownGroup });
-    for (const binding of this.shard.tables.routing.bindings(current.namespace)) {
-      const bound =
-        binding.destinationKind === 'queue' && binding.destination === current.name && current.kind === 'queue';
-      const source =
-        binding.source === current.name &&
-        current.kind === 'topic' &&
-        this.shard.tables.routing.exchange(current.namespace, current.name) === null;
-      if (bound || source) events.push({ k: 'unbind', row: binding });
-    }
+    const { routing } = this.shard.tables;
+    const { namespace, name } = current;
+    let goes: Binding[] = [];
+    if (current.kind === 'queue') goes = routing.leadingTo(namespace, 'queue', name);
+    else if (current.kind === 'topic' && routing.exchange(namespace, name) === null)
+      goes = routing.bindingsOf(namespace, name);
+    for (const row of goes) events.push({ k: 'unbind', row });
+    events.push(...this.orphansGone(namespace, goes));
     await this.shard.change(events);
   }
 
@@ -295,14 +296,37 @@ export class Names {
     }
     if (this.shard.tables.routing.exchange(exchange.namespace, exchange.name) !== null)
       throw new BrokerError('exchange-exists', `exchange '${exchange.name}' exists already`);
-    await this.shard.change([{ k: 'exchange', row: exchange }]);
+    const events: StateEvent[] = [{ k: 'exchange', row: exchange }];
+    if (exchange.holds === true) {
+      // Stands for the exchange in the due list.
+      const { namespace, name } = exchange;
+      events.push(...this.topicEvents(this.newTopic({ namespace, kind: 'system', name, queues: 1 })));
+    }
+    await this.shard.change(events);
   }
 
   async deleteExchange(principal: Principal, namespace: string, name: string): Promise<void> {
     this.authorise(principal, 'delete', 'topic', namespace, name);
     if (this.shard.tables.routing.exchange(namespace, name) === null)
       throw new BrokerError('exchange-not-found', `no exchange '${name}' in namespace '${namespace}'`);
-    await this.shard.change([{ k: 'exchange-gone', namespace, name }]);
+    const goes = this.shard.tables.routing.leadingTo(namespace, 'exchange', name);
+    await this.shard.change([...this.exchangeGone(namespace, name), ...this.orphansGone(namespace, goes)]);
+  }
+
+  private exchangeGone(namespace: string, name: string): StateEvent[] {
+    const { routing, catalog } = this.shard.tables;
+    const events: StateEvent[] = [{ k: 'exchange-gone', namespace, name }];
+    const holder = routing.exchange(namespace, name)?.holds === true ? catalog.topic(namespace, 'system', name) : null;
+    if (holder !== null) {
+      events.push({ k: 'topic-gone', id: holder.id, queues: [...holder.queues] });
+      events.push({ k: 'group-gone', id: holder.ownGroup });
+    }
+    return events;
+  }
+
+  /** The ends of exchanges that are deleted with their last binding. */
+  private orphansGone(namespace: string, goes: readonly Binding[]): StateEvent[] {
+    return this.shard.tables.routing.orphans(namespace, goes).flatMap((name) => this.exchangeGone(namespace, name));
   }
 
   async bind(principal: Principal, binding: Binding): Promise<void> {
@@ -324,7 +348,9 @@ export class Names {
 
   async unbind(principal: Principal, binding: Binding): Promise<void> {
     this.authorise(principal, 'update', 'topic', binding.namespace, binding.destination);
-    await this.shard.change([{ k: 'unbind', row: binding }]);
+    const row = this.shard.tables.routing.bound(binding);
+    const orphans = row === null ? [] : this.orphansGone(binding.namespace, [row]);
+    await this.shard.change([{ k: 'unbind', row: binding }, ...orphans]);
   }
 }
 

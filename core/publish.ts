@@ -1,8 +1,10 @@
 /**
- * Publishing: routes, checks and appends. One append is one entry, whatever number of queues it becomes visible in.
+ * Publishing: checks and appends what destinations.ts has found queues for. One append is one entry, whatever number
+ * of queues it becomes visible in; a transaction is one entry too, whatever number of messages and settlements it has.
  *
  * The order of the checks is part of the contract: nothing is changed before the last of them has passed.
  */
+import { type Codecs, Destinations, Rows } from './destinations.ts';
 import { BrokerError } from './errors.ts';
 import { align8, ByteWriter } from './log/bytes.ts';
 import { ENTRY_HEAD, PART_HEAD } from './log/entry.ts';
@@ -19,16 +21,13 @@ import {
   writeSettlement,
 } from './log/parts.ts';
 import type { Queue } from './log/queue.ts';
-import { placeByKey } from './placement.ts';
 import type { Shard } from './shard.ts';
 import type { Tables } from './state/tables.ts';
-import type { Codec, FormatTag, GroupId, Message, Offset, Principal, QueueNumber, TimeMs, Topic } from './types.ts';
+import type { GroupId, Offset, Position, Principal, QueueNumber, TimeMs, Topic } from './types.ts';
 import type { Append, AppendTarget } from './verbs.ts';
 
 /** Fan-outs to more queues than this name an interned set instead of each queue. */
 const INLINE_ROWS = 64;
-/** Decoding for routing or reading stops at so many bytes. */
-export const DECODED_BYTES_MAX = 128 * 1024 * 1024;
 const FULL_POLL_MS = 250;
 /** Appends that may wait for the disk before more are refused. */
 const WAITING_MAX = 1_000_000;
@@ -36,9 +35,8 @@ const WAITING_MAX = 1_000_000;
 /** What the broker does on its own behalf. */
 export const BROKER: Principal = { name: '$broker', host: '' };
 
+const NOTHING: readonly Settlement[] = [];
 const NOBODY: AppendTarget = { appended: () => undefined };
-
-export type Codecs = ReadonlyMap<FormatTag, Codec>;
 
 interface QueueSet {
   id: number;
@@ -49,6 +47,18 @@ export interface PublishHooks {
   authorise(principal: Principal, topic: Topic | null, namespace: string, exchange: string | null): void;
   /** A message waits in the hold queue until this time. */
   held(dueMs: TimeMs, offset: Offset): void;
+  /** Whether a queue that refuses what is too much has no room for a body of that size. */
+  isFull(queue: Queue, topic: Topic, bodyBytes: number): boolean;
+  /** A full queue refused it and wants it dead-lettered. */
+  refused(queue: Queue, topic: Topic, append: Append): void;
+}
+
+/** A settlement that a transaction makes together with its messages. */
+export interface Settlement {
+  group: GroupId;
+  queue: QueueNumber;
+  offset: Offset;
+  count: number;
 }
 
 export class Publisher {
@@ -58,19 +68,17 @@ export class Publisher {
   private readonly hooks: PublishHooks;
   private readonly hold: Queue;
   private readonly fields = emptyMessageFields();
-  private readonly rowQueues: Queue[] = [];
-  private readonly rowFirst: number[] = [];
-  private readonly rowCount: number[] = [];
-  private readonly rowBase: number[] = [];
-  private sliced = false;
-  private readonly sets = new WeakMap<readonly string[], Map<QueueNumber, QueueSet>>();
+  private readonly destinations: Destinations;
+  private readonly rows = new Rows();
+  private readonly sets = new WeakMap<readonly string[], Map<number, QueueSet>>();
   private readonly setWriter = new ByteWriter(256);
   private readonly settlement = new ByteWriter(64);
-  private readonly turns = new Map<number, number>();
-  private current: Append | null = null;
   /** Settled by the entry of the next append: how a dead letter and the end of its original become one. */
-  private settles: { group: GroupId; queue: QueueNumber; offset: Offset; count: number } | null = null;
+  private settles: readonly Settlement[] = NOTHING;
+  private avoid: readonly string[] | null = null;
   private transferKeys: readonly number[] | null = null;
+  /** Queues that refused the append at hand and want it dead-lettered, which is another append. */
+  private refusals: { queue: Queue; topic: Topic }[] = [];
   private readonly hashes: number[] = [];
   full = false;
   stopping = false;
@@ -81,20 +89,26 @@ export class Publisher {
     this.codecs = codecs;
     this.hold = hold;
     this.hooks = hooks;
+    this.destinations = new Destinations(this.tables, codecs, shard.signals);
   }
 
   append(principal: Principal, append: Append, target: AppendTarget, token: number): number {
     if (this.stopping) throw new BrokerError('stopping', 'the broker is shutting down; connect again later');
     this.shard.alive();
     if (principal !== BROKER) this.hooks.authorise(principal, append.topic, append.namespace, append.exchange);
-    this.rowQueues.length = 0;
-    this.sliced = false;
-    this.current = append;
-    const routes = append.exchange === null ? this.toTopic(append) : this.toExchange(append);
-    if (this.rowQueues.length === 0) return 0;
-    this.checkSize(append);
+    const rows = this.rows;
+    const storeTimeMs = this.shard.log.storeTimeMs();
+    append.refused = 0;
+    if (append.notBeforeMs > storeTimeMs && append.exchange !== null) {
+      const holder = this.holderOf(append);
+      if (holder !== null) return this.holdBack(append, holder, storeTimeMs, target, token);
+    }
+    this.destinations.find(append, this.avoid, rows);
+    if (rows.queues.length === 0) return 0;
+    this.checkSize(append, rows);
+    if (rows.queues.length === 0) return this.refused(append, 0);
 
-    const primary = this.rowQueues[0]!;
+    const primary = rows.queues[0]!;
     if (append.producerId >= 0) {
       const first = this.tables.producers.check(
         append.producerId,
@@ -105,180 +119,113 @@ export class Publisher {
       );
       if (first !== null) {
         // A repetition is answered when its first write is committed at the latest; the ring keeps that order.
-        this.shard.answer(this.isSync(), target, token, primary.number, first.offset, first.timeMs, 0);
+        this.shard.answer(this.isSync(rows), target, token, primary.number, first.offset, first.timeMs, 0);
         return 1;
       }
     }
-    const storeTimeMs = this.shard.log.storeTimeMs();
-    if (append.notBeforeMs > storeTimeMs) {
-      // Stored where nobody reads it; the due list publishes it when the time has come, and routes it then.
-      const held = this.hold.next;
-      this.rowQueues.length = 0;
-      this.sliced = false;
-      this.addRow(this.hold, 0, append.records);
-      this.write(append, null, primary.number, storeTimeMs, new HeldAnswer(target), token);
-      this.hooks.held(append.notBeforeMs, held);
-      return 1;
-    }
-    this.write(append, routes, -1, storeTimeMs, target, token);
-    return this.rowQueues.length;
+    if (append.notBeforeMs > storeTimeMs) return this.holdBack(append, primary.number, storeTimeMs, target, token);
+    this.write(append, rows, -1, storeTimeMs, target, token);
+    return this.refusals.length === 0 ? rows.queues.length : this.refused(append, rows.queues.length);
+  }
+
+  private refused(append: Append, taken: number): number {
+    const { refusals } = this;
+    this.refusals = [];
+    for (const { queue, topic } of refusals) this.hooks.refused(queue, topic, append);
+    return taken;
+  }
+
+  /** Stored where nobody reads it; the due list publishes it when the time has come, and routes it then. */
+  private holdBack(
+    append: Append,
+    dueQueue: QueueNumber,
+    storeTimeMs: TimeMs,
+    target: AppendTarget,
+    token: number,
+  ): number {
+    const { rows } = this;
+    const held = this.hold.next;
+    rows.clear();
+    rows.add(this.hold, 0, append.records);
+    this.checkRoom(append.payload.length, 1);
+    this.write(append, rows, dueQueue, storeTimeMs, new HeldAnswer(target), token);
+    this.hooks.held(append.notBeforeMs, held);
+    return 1;
+  }
+
+  /** The queue that stands for an exchange which holds; null where the exchange is none. */
+  private holderOf({ namespace, exchange }: Append): QueueNumber | null {
+    if (this.tables.routing.exchange(namespace, exchange!)?.holds !== true) return null;
+    return this.tables.catalog.topic(namespace, 'system', exchange!)?.queues[0] ?? null;
   }
 
   /**
    * Publishes a copy and settles the original (offsets [offset, offset + count) of that group and queue), in one entry.
    * Returns how many queues took the copy; with 0 nothing was written and the original is as it was. The caller settles
-   * it in memory. `keys` are the hashes by which the original is found, null to take those of the append.
+   * it in memory. `keys` are the hashes by which the original is found, null to take those of the append; queues named
+   * by `avoid` do not take it. There is no original of what was never in a queue.
    */
   transfer(
     append: Append,
     keys: readonly number[] | null,
-    group: GroupId,
-    queue: QueueNumber,
-    offset: Offset,
-    count: number,
+    original: Settlement | null,
+    avoid: readonly string[] | null = null,
   ): number {
-    this.settles = { group, queue, offset, count };
+    if (original !== null) this.settles = [original];
     this.transferKeys = keys;
+    this.avoid = avoid;
     try {
       return this.append(BROKER, append, NOBODY, 0);
     } finally {
-      this.settles = null;
+      this.settles = NOTHING;
       this.transferKeys = null;
+      this.avoid = null;
     }
   }
 
-  // ---------------------------------------------------------------- where to
-
-  private toTopic(append: Append): readonly string[] | null {
-    const topic = append.topic;
-    if (topic === null) throw new BrokerError('topic-not-found', 'no destination was given');
-    this.addRow(this.placed(topic, append), 0, append.records);
-    if (topic.kind !== 'topic') return null;
-    const routes = this.tables.routing.topicRoutes(topic.namespace, topic.name);
-    if (routes === null) return null;
-    if (!routes.perRecord) {
-      this.addQueues(topic.namespace, routes.whole, append.records);
-      return routes.whole;
+  /**
+   * All of it or nothing: one entry with every message and every settlement. The target is answered once, for all. The
+   * caller settles in memory. Returns how many queues take each message; one that no queue takes is left out.
+   */
+  transact(
+    principal: Principal,
+    appends: readonly Append[],
+    settles: readonly Settlement[],
+    target: AppendTarget,
+    token: number,
+  ): number[] {
+    if (this.stopping) throw new BrokerError('stopping', 'the broker is shutting down; connect again later');
+    this.shard.alive();
+    const planned: { append: Append; rows: Rows }[] = [];
+    const taken: number[] = [];
+    for (const append of appends) {
+      if (principal !== BROKER) this.hooks.authorise(principal, append.topic, append.namespace, append.exchange);
+      const rows = new Rows();
+      append.refused = 0;
+      this.destinations.find(append, null, rows);
+      if (rows.queues.length > 0) this.checkSize(append, rows);
+      // A set would have to be logged in front of the first message that names it.
+      rows.routes = null;
+      this.refused(append, 0);
+      taken.push(rows.queues.length);
+      if (rows.queues.length > 0) planned.push({ append, rows });
     }
-    if (append.records === 1 && append.routingKey !== null) {
-      const names = routes.route(append.routingKey, this.decodeOne);
-      this.addQueues(topic.namespace, names, 1);
-      return names;
-    }
-    this.addSlices(topic, append);
-    return null;
-  }
-
-  private toExchange(append: Append): readonly string[] | null {
-    const key = append.routingKey ?? '';
-    if (append.exchange === '') {
-      const topic = this.tables.catalog.topic(append.namespace, 'topic', key);
-      if (topic === null) return null;
-      append.topic = topic;
-      const routes = this.toTopic(append);
-      append.topic = null;
-      return routes;
-    }
-    const exchange = this.tables.routing.exchange(append.namespace, append.exchange!);
-    const topic = this.tables.catalog.topic(append.namespace, 'topic', append.exchange!);
-    if (topic?.kind === 'topic') {
-      append.topic = topic;
-      const routes = this.toTopic(append);
-      append.topic = null;
-      return routes;
-    }
-    if (exchange === null) {
-      throw new BrokerError(
-        'exchange-not-found',
-        `no exchange '${append.exchange}' in namespace '${append.namespace}'`,
-      );
-    }
-    const names = this.tables.routing.route(append.namespace, exchange, key, this.decodeOne);
-    this.addQueues(append.namespace, names, append.records);
-    return names;
-  }
-
-  private readonly decodeOne = (): Message => {
-    const message = this.decode(this.current!)[0];
-    if (message === undefined) throw new BrokerError('corrupt-message', 'the payload holds no record');
-    return message;
-  };
-
-  private decode(append: Append): Message[] {
-    const codec = this.codecs.get(append.format);
-    if (codec === undefined) throw new BrokerError('unsupported', `no codec for format ${append.format}`);
-    this.shard.signals.counts.conversions++;
-    return codec.decode(append.payload, DECODED_BYTES_MAX);
-  }
-
-  private placed(topic: Topic, append: Append): Queue {
-    const count = topic.queues.length;
-    let id = append.queue;
-    if (id < 0) {
-      if (count === 1) id = 0;
-      else if (append.key !== null) id = placeByKey(append.key, count);
-      else {
-        id = (this.turns.get(topic.id) ?? 0) % count;
-        this.turns.set(topic.id, id + 1);
-      }
-    }
-    const queue = id < count ? this.tables.queues.get(topic.queues[id]!) : undefined;
-    if (queue === undefined)
-      throw new BrokerError('queue-not-found', `topic '${topic.name}' has ${count} queues, queue ${id} was asked for`);
-    return queue;
-  }
-
-  private addQueues(namespace: string, names: readonly string[], records: number): void {
-    for (const name of names) {
-      const topic = this.tables.catalog.topic(namespace, 'queue', name);
-      if (topic === null) continue;
-      const queue = this.tables.queues.get(topic.queues[0]!);
-      if (queue !== undefined) this.addRow(queue, 0, records);
-    }
-  }
-
-  /** The only work per record: each record's routing key is its own, its key, or its tag. */
-  private addSlices(topic: Topic, append: Append): void {
-    const routes = this.tables.routing.topicRoutes(topic.namespace, topic.name)!;
-    const messages = this.decode(append);
-    if (messages.length !== append.records)
-      throw new BrokerError(
-        'corrupt-message',
-        `the payload holds ${messages.length} records, its head says ${append.records}`,
-      );
-    const last = new Map<string, number>();
-    for (let record = 0; record < messages.length; record++) {
-      const message = messages[record]!;
-      const key = message.routingKey ?? (message.key !== null ? message.key.toString('utf8') : (message.tag ?? ''));
-      for (const name of routes.route(key, () => message)) {
-        const row = last.get(name);
-        if (row !== undefined && this.rowFirst[row]! + this.rowCount[row]! === record) {
-          this.rowCount[row]!++;
-          continue;
-        }
-        const destination = this.tables.catalog.topic(topic.namespace, 'queue', name);
-        const queue = destination === null ? undefined : this.tables.queues.get(destination.queues[0]!);
-        if (queue === undefined) continue;
-        last.set(name, this.rowQueues.length);
-        this.addRow(queue, record, 1);
-      }
-    }
-    for (let row = 1; row < this.rowQueues.length; row++) if (this.rowCount[row] !== append.records) this.sliced = true;
-  }
-
-  private addRow(queue: Queue, first: number, count: number): void {
-    const row = this.rowQueues.length;
-    this.rowQueues.push(queue);
-    this.rowFirst[row] = first;
-    this.rowCount[row] = count;
+    this.writeAll(planned, settles, target, token);
+    return taken;
   }
 
   // ---------------------------------------------------------------- may it
 
-  private checkSize(append: Append): void {
+  private checkSize(append: Append, rows: Rows): void {
     const size = append.payload.length;
-    for (let row = 0; row < this.rowQueues.length; row++) {
-      const topic = this.tables.catalog.topicById(this.rowQueues[row]!.topic);
+    for (let row = 0; row < rows.queues.length; row++) {
+      const queue = rows.queues[row]!;
+      const topic = this.tables.catalog.topicById(queue.topic);
+      if (topic?.attributes.rules !== undefined && this.refuses(queue, topic, append)) {
+        rows.remove(row--);
+        append.refused!++;
+        continue;
+      }
       // A queue that was bound to a topic takes what the topic took.
       if (topic === null || (row > 0 && append.exchange === null)) continue;
       if (size > topic.attributes.messageBytesMax) {
@@ -288,8 +235,22 @@ export class Publisher {
         );
       }
     }
+    this.checkRoom(size, rows.queues.length);
+  }
+
+  /** A full queue that refuses what is too much. */
+  private refuses(queue: Queue, topic: Topic, append: Append): boolean {
+    const overflow = topic.attributes.rules!.overflow;
+    if (overflow !== 'refuse' && overflow !== 'refuse-dead-letter') return false;
+    const codec = this.codecs.get(append.format);
+    if (!this.hooks.isFull(queue, topic, codec?.bodyBytes?.(append.payload) ?? append.payload.length)) return false;
+    if (overflow === 'refuse-dead-letter') this.refusals.push({ queue, topic });
+    return true;
+  }
+
+  private checkRoom(size: number, rows: number): void {
     // Heads and rows count: a fan-out of a small message can be a large entry.
-    const entry = size + 4096 + this.rowQueues.length * 20;
+    const entry = size + 4096 + rows * 20;
     if (!this.shard.room(entry, 'reserve')) this.refuseFull();
     if (this.shard.waiting >= WAITING_MAX) {
       throw new BrokerError('overloaded', `${WAITING_MAX} messages wait for the disk already; send again later`);
@@ -319,8 +280,8 @@ export class Publisher {
   }
 
   /** At the strictest level of the topics it goes to; behind an append that waits for a sync, everything waits for one. */
-  private isSync(): boolean {
-    for (const queue of this.rowQueues) {
+  private isSync(rows: Rows): boolean {
+    for (const queue of rows.queues) {
       if (queue.syncPending > 0) return true;
       if (this.tables.catalog.topicById(queue.topic)?.attributes.flush !== 'async') return true;
     }
@@ -331,14 +292,95 @@ export class Publisher {
 
   private write(
     append: Append,
-    routes: readonly string[] | null,
+    rows: Rows,
     dueQueue: QueueNumber,
     storeTimeMs: TimeMs,
     target: AppendTarget,
     token: number,
   ): void {
-    const { log, signals } = this.shard;
-    const rows = this.rowQueues.length;
+    const { log } = this.shard;
+    const newSet = this.describe(append, rows, dueQueue);
+    let size = this.partBytes();
+    let parts = 1;
+    if (newSet !== null) {
+      const numbers = newSet.queues.map((queue) => queue.number);
+      this.tables.sets.set(newSet.id, Uint32Array.from(numbers));
+      this.setWriter.reset();
+      writeQueueSet(this.setWriter, newSet.id, numbers);
+      size += PART_HEAD + align8(this.setWriter.length);
+      parts++;
+    }
+    if (this.settles.length > 0) {
+      this.writeSettlements(this.settles);
+      size += PART_HEAD + align8(this.settlement.length);
+      parts++;
+    }
+    const sync = this.isSync(rows);
+    log.begin(size);
+    let at = log.at;
+    if (newSet !== null) at = this.shard.part(at, PART.queueSet, this.setWriter.done());
+    if (this.settles.length > 0) at = this.shard.part(at, PART.settlements, this.settlement.done());
+    const partOffset = at - log.at + ENTRY_HEAD;
+    const end = this.writeMessage(at, append, rows);
+    const position = log.end(end, parts, storeTimeMs, sync);
+    // In the hold queue the unit's expiry is the time it is due.
+    const expiryMs = dueQueue >= 0 ? append.notBeforeMs : append.expiryMs;
+    this.apply(append, rows, { position, partOffset, storeTimeMs, expiryMs, sync });
+    this.shard.answer(sync, target, token, rows.queues[0]!.number, rows.base[0]!, storeTimeMs, rows.queues.length);
+  }
+
+  /** One entry of many messages, each in its queues, and of settlements. */
+  private writeAll(
+    planned: readonly { append: Append; rows: Rows }[],
+    settles: readonly Settlement[],
+    target: AppendTarget,
+    token: number,
+  ): void {
+    const { log } = this.shard;
+    const storeTimeMs = log.storeTimeMs();
+    let size = 0;
+    let sync = false;
+    let rowCount = 0;
+    for (const { append, rows } of planned) {
+      this.describe(append, rows, -1);
+      size += this.partBytes();
+      rowCount += rows.queues.length;
+      sync ||= this.isSync(rows);
+    }
+    this.settlement.reset();
+    if (settles.length > 0) {
+      this.writeSettlements(settles);
+      size += PART_HEAD + align8(this.settlement.length);
+    }
+    this.checkRoom(size, 0);
+    log.begin(size);
+    const first = log.at;
+    let at = settles.length > 0 ? this.shard.part(first, PART.settlements, this.settlement.done()) : first;
+    const offsets: number[] = [];
+    for (const { append, rows } of planned) {
+      this.describe(append, rows, -1);
+      offsets.push(at - first + ENTRY_HEAD);
+      at = this.writeMessage(at, append, rows);
+    }
+    const position = log.end(at, planned.length + (settles.length > 0 ? 1 : 0), storeTimeMs, sync);
+    planned.forEach(({ append, rows }, n) => {
+      this.describe(append, rows, -1);
+      this.apply(append, rows, { position, partOffset: offsets[n]!, storeTimeMs, expiryMs: append.expiryMs, sync });
+    });
+    const primary = planned[0]?.rows;
+    this.shard.answer(
+      sync,
+      target,
+      token,
+      primary?.queues[0]?.number ?? -1,
+      primary?.base[0] ?? -1,
+      storeTimeMs,
+      rowCount,
+    );
+  }
+
+  /** Says in `fields` what the message part is to hold. Returns the set of queues that has to be logged before it. */
+  private describe(append: Append, rows: Rows, dueQueue: QueueNumber): QueueSet | null {
     const fields = this.fields;
     fields.format = append.format;
     fields.flags = append.flags & 0xff;
@@ -347,9 +389,8 @@ export class Publisher {
     fields.recordTimeMaxMs = append.recordTimeMaxMs;
     fields.payloadLength = append.payload.length;
     fields.priority = append.priority;
-    fields.rowCount = rows;
-    const keys = this.keyHashes(append);
-    fields.keyCount = keys.length;
+    fields.rowCount = rows.queues.length;
+    fields.keyCount = this.keyHashes(append).length;
     if (append.expiryMs > 0) {
       fields.flags |= MESSAGE.expiry;
       fields.expiryMs = append.expiryMs;
@@ -365,78 +406,81 @@ export class Publisher {
       fields.producerEpoch = append.producerEpoch;
       fields.baseSequence = append.baseSequence;
     }
-    let newSet: QueueSet | null = null;
-    if (this.sliced) fields.flags |= MESSAGE.sliced;
-    else if (rows > INLINE_ROWS && routes !== null) {
-      const set = this.intern(routes);
+    if (rows.sliced) fields.flags |= MESSAGE.sliced;
+    else if (rows.queues.length > INLINE_ROWS && rows.routes !== null) {
+      const set = this.intern(rows.routes, rows.queues, append.priority);
       fields.flags |= MESSAGE.set;
       fields.setId = set.id;
-      if (!this.tables.sets.has(set.id)) newSet = set;
+      if (!this.tables.sets.has(set.id)) return set;
     }
-    let size = PART_HEAD + align8(messageBodyLength(fields.flags, rows, fields.keyCount, fields.payloadLength));
-    if (newSet !== null) {
-      const numbers = newSet.queues.map((queue) => queue.number);
-      this.tables.sets.set(newSet.id, Uint32Array.from(numbers));
-      this.setWriter.reset();
-      writeQueueSet(this.setWriter, newSet.id, numbers);
-      size += PART_HEAD + align8(this.setWriter.length);
-    }
-    let parts = newSet === null ? 1 : 2;
-    if (this.settles !== null) {
-      this.writeSettlement(this.settles.group, this.settles.queue, this.settles.offset, this.settles.count);
-      size += PART_HEAD + align8(this.settlement.length);
-      parts++;
-    }
-    const sync = this.isSync();
-    log.begin(size);
-    let at = log.at;
-    if (newSet !== null) at = this.shard.part(at, PART.queueSet, this.setWriter.done());
-    if (this.settles !== null) at = this.shard.part(at, PART.settlements, this.settlement.done());
-    const partOffset = at - log.at + ENTRY_HEAD;
+    return null;
+  }
+
+  /** Bytes of the part that `fields` describes. */
+  private partBytes(): number {
+    const { flags, rowCount, keyCount, payloadLength } = this.fields;
+    return PART_HEAD + align8(messageBodyLength(flags, rowCount, keyCount, payloadLength));
+  }
+
+  /** Writes the part that `fields` describes, and gives out the offsets. Returns its end. */
+  private writeMessage(at: number, append: Append, rows: Rows): number {
+    const { log } = this.shard;
+    const fields = this.fields;
+    const keys = this.keyHashes(append);
     const end = writeMessagePart(log.bytes, at, fields);
     for (let k = 0; k < keys.length; k++) log.bytes.writeUInt32LE(keys[k]!, fields.keysAt + k * 4);
     append.payload.copy(log.bytes, fields.payloadAt);
-    for (let row = 0; row < rows; row++) {
-      const queue = this.rowQueues[row]!;
+    for (let row = 0; row < rows.queues.length; row++) {
+      const queue = rows.queues[row]!;
       const base = queue.next;
-      queue.next = base + this.rowCount[row]!;
-      this.rowBase[row] = base;
-      writeRow(log.bytes, fields, row, queue.number, base, this.rowFirst[row]!, this.rowCount[row]!);
+      queue.next = base + rows.count[row]!;
+      rows.base[row] = base;
+      writeRow(log.bytes, fields, row, queue.number, base, rows.first[row]!, rows.count[row]!);
     }
     const codec = this.codecs.get(append.format);
     codec?.stamp?.(
       log.bytes.subarray(fields.payloadAt, fields.payloadAt + fields.payloadLength),
-      this.rowBase[0]!,
+      rows.base[0]!,
       log.journal.epoch,
     );
-    const position = log.end(end, parts, storeTimeMs, sync);
+    return end;
+  }
 
+  /** What the fold would make of the message just written. */
+  private apply(
+    append: Append,
+    rows: Rows,
+    at: { position: Position; partOffset: number; storeTimeMs: TimeMs; expiryMs: TimeMs; sync: boolean },
+  ): void {
+    const { log, signals } = this.shard;
+    const { fields } = this;
     const unit = this.tables.unit;
     unit.flags = fields.flags & 0xff;
-    unit.position = position;
+    unit.position = at.position;
     unit.entryLength = log.lastLength;
-    unit.partOffset = partOffset;
+    unit.partOffset = at.partOffset;
     unit.format = fields.format;
     unit.priority = fields.priority;
     unit.tagHash = fields.tagHash;
     unit.recordTimeMs = fields.recordTimeMaxMs;
-    unit.storeTimeMs = storeTimeMs;
-    // In the hold queue the unit's expiry is the time it is due.
-    unit.expiryMs = dueQueue >= 0 ? append.notBeforeMs : append.expiryMs;
-    const ring = this.shard.ring(sync);
-    for (let row = 0; row < rows; row++) {
-      const queue = this.rowQueues[row]!;
-      unit.base = this.rowBase[row]!;
-      unit.first = this.rowFirst[row]!;
-      unit.count = this.rowCount[row]!;
+    unit.storeTimeMs = at.storeTimeMs;
+    unit.expiryMs = at.expiryMs;
+    const ring = this.shard.ring(at.sync);
+    for (let row = 0; row < rows.queues.length; row++) {
+      const queue = rows.queues[row]!;
+      unit.base = rows.base[row]!;
+      unit.first = rows.first[row]!;
+      unit.count = rows.count[row]!;
       this.tables.queues.append(queue.number, unit);
       this.tables.epochs.note(queue.number, log.journal.epoch, unit.base);
-      if (sync) queue.syncPending++;
+      if (at.expiryMs > 0) queue.expires = true;
+      if (at.sync) queue.syncPending++;
       ring.row(queue, unit.base + unit.count);
     }
-    const primary = this.rowQueues[0]!;
-    const base = this.rowBase[0]!;
-    for (let k = 0; k < keys.length; k++) this.tables.keys.add(keys[k]!, primary.number, base, storeTimeMs);
+    const primary = rows.queues[0]!;
+    const base = rows.base[0]!;
+    const keys = this.keyHashes(append);
+    for (let k = 0; k < keys.length; k++) this.tables.keys.add(keys[k]!, primary.number, base, at.storeTimeMs);
     if (append.producerId >= 0) {
       this.tables.producers.apply(
         append.producerId,
@@ -445,10 +489,9 @@ export class Publisher {
         append.baseSequence,
         append.records,
         base,
-        storeTimeMs,
+        at.storeTimeMs,
       );
     }
-    this.shard.answer(sync, target, token, primary.number, base, storeTimeMs, rows);
     signals.counts.appends++;
     signals.counts.records += append.records;
     signals.counts.bytes += append.payload.length;
@@ -463,30 +506,33 @@ export class Publisher {
     return hashes;
   }
 
-  private writeSettlement(group: GroupId, queue: QueueNumber, offset: Offset, count: number): void {
+  private writeSettlements(settles: readonly Settlement[]): void {
     this.settlement.reset();
-    this.settlement.varint(group);
-    this.settlement.varint(queue);
-    this.settlement.varint(1);
-    writeSettlement(this.settlement, SETTLE.settled, 0, offset, count, 0);
+    for (const { group, queue, offset, count } of settles) {
+      this.settlement.varint(group);
+      this.settlement.varint(queue);
+      this.settlement.varint(1);
+      writeSettlement(this.settlement, SETTLE.settled, 0, offset, count, 0);
+    }
   }
 
-  private intern(routes: readonly string[]): QueueSet {
-    let byPrimary = this.sets.get(routes);
-    if (byPrimary === undefined) {
-      byPrimary = new Map();
-      this.sets.set(routes, byPrimary);
+  /** Of queues that have a line for each priority the set names the one for this priority. */
+  private intern(routes: readonly string[], queues: readonly Queue[], priority: number): QueueSet {
+    let sets = this.sets.get(routes);
+    if (sets === undefined) {
+      sets = new Map();
+      this.sets.set(routes, sets);
     }
-    const primary = this.rowQueues[0]!.number;
-    let set = byPrimary.get(primary);
+    const key = queues[0]!.number * 256 + priority;
+    let set = sets.get(key);
     // A queue of the set may have been deleted since: then the rows differ and it is another set.
     if (
       set === undefined ||
-      set.queues.length !== this.rowQueues.length ||
-      set.queues.some((queue, n) => queue !== this.rowQueues[n])
+      set.queues.length !== queues.length ||
+      set.queues.some((queue, n) => queue !== queues[n])
     ) {
-      set = { id: this.tables.catalog.nextSet++, queues: [...this.rowQueues] };
-      byPrimary.set(primary, set);
+      set = { id: this.tables.catalog.nextSet++, queues: [...queues] };
+      sets.set(key, set);
     }
     return set;
   }

@@ -56,8 +56,26 @@ export interface TopicAttributes {
   messageTtlMs: number;
   /** Queue kinds only: rejected as over-delivered after so many deliveries, -1 never. */
   deliveriesMax: number;
+  /** Queue kinds only: what the queue does by itself. */
+  rules?: QueueRules;
   /** What only one protocol understands, kept for it word for word (configuration entries, declare arguments). */
   extra: Record<string, string>;
+}
+
+/** What a queue does by itself. What is absent is not asked for. */
+export interface QueueRules {
+  /** Most messages, and most bytes of bodies, that may be ready: waiting and held by nobody. */
+  readyMax?: number;
+  readyBytesMax?: number;
+  /**
+   * What makes room: the head is dropped (dead-lettered where the queue says so) when a message has come, or the new
+   * message is refused, as a dead letter or without trace.
+   */
+  overflow?: 'drop-head' | 'refuse' | 'refuse-dead-letter';
+  /** Deleted when it had no consumer for so long and nobody asked for it. */
+  unusedMs?: number;
+  /** One consumer at a time is given messages: the first; the others wait for its end. */
+  singleActive?: boolean;
 }
 
 /** A dead letter is published to this exchange ('' = to the queue named by the routing key). Null key: keep the message's own. */
@@ -148,7 +166,8 @@ export interface CommittedOffset {
 
 // ---------------------------------------------------------------- exchanges and bindings
 
-export type ExchangeType = 'direct' | 'fanout' | 'topic' | 'headers';
+/** `hash` gives each message to one of its bindings, whose routing keys say how large a share they take. */
+export type ExchangeType = 'direct' | 'fanout' | 'topic' | 'headers' | 'hash';
 
 /** A routing table. One with a log topic's name *is* that topic: publishing to it also appends there. */
 export interface Exchange {
@@ -158,8 +177,16 @@ export interface Exchange {
   readonly durable: boolean;
   readonly autoDelete: boolean;
   readonly internal: boolean;
+  /** Where a message goes that none of its bindings takes. */
+  readonly alternate?: string;
+  /** What a `hash` exchange hashes instead of the routing key. */
+  readonly hashOn?: { readonly header: string } | { readonly property: HashedProperty };
+  /** Messages may be held before they are routed: see Append.notBeforeMs. */
+  readonly holds?: boolean;
   readonly extra: Readonly<Record<string, string>>;
 }
+
+export type HashedProperty = 'messageId' | 'correlationId' | 'timestampMs';
 
 /**
  * Binds a queue to an exchange, or, when no such exchange exists, to the log topic of that name (which behaves as a
@@ -174,7 +201,12 @@ export interface Binding {
   /** Arguments in a canonical text form chosen by the protocol; part of the binding's identity; '' when none. */
   readonly arguments: string;
   /** For headers exchanges: what to match. */
-  readonly match: { readonly mode: 'all' | 'any'; readonly headers: readonly Header[] } | null;
+  readonly match: { readonly mode: 'all' | 'any'; readonly headers: readonly WantedHeader[] } | null;
+}
+
+export interface WantedHeader extends Header {
+  /** Markers of values that may be equal to this one, '' for none; absent: its own alone. */
+  readonly types?: readonly string[];
 }
 
 // ---------------------------------------------------------------- messages
@@ -244,7 +276,9 @@ export interface Codec {
   /** Writes what only the broker knows into a payload that has just been copied to the log's tail (base offset, epoch). */
   stamp?(payload: Buffer, baseOffset: Offset, epoch: number): void;
   /** The dead letter's payload for record `record`; without this hook the core writes a canonical record. */
-  deadLetter?(payload: Buffer, record: number, death: Death): StoredPayload;
+  deadLetter?(payload: Buffer, record: number, death: Death): DeadLetter;
+  /** Bytes of the body, for limits on what may wait; without this hook those of the payload. */
+  bodyBytes?(payload: Buffer): number;
 }
 
 export interface StoredPayload {
@@ -252,6 +286,13 @@ export interface StoredPayload {
   payload: Buffer;
   key: Buffer | null;
   tag: string | null;
+}
+
+export interface DeadLetter extends StoredPayload {
+  /** Routing keys it is published by beside the first. */
+  copies?: readonly string[];
+  /** Queues it came through without anybody rejecting it: there it must not go again, else it would for ever. */
+  avoid?: readonly string[];
 }
 
 // ---------------------------------------------------------------- in memory: reading

@@ -77,8 +77,12 @@ export interface Append {
   /** When the message dies unread, 0 never. */
   expiryMs: TimeMs;
   priority: number;
-  /** Not visible before this time (kept by the due list), 0 at once. */
+  /** Not visible before this time (kept by the due list), 0 at once. Through an exchange: one that holds, which routes it then. */
   notBeforeMs: TimeMs;
+  /** Further routing keys: each queue takes one copy, however many of its bindings match. */
+  copies?: readonly string[] | null;
+  /** Set by the call: how many queues refused it because they are full. They are not among those it returns. */
+  refused?: number;
 }
 
 /**
@@ -92,6 +96,13 @@ export interface AppendTarget {
    * idempotent producer: offset and time of the original).
    */
   appended(token: number, queue: QueueNumber, baseOffset: Offset, storeTimeMs: TimeMs): void;
+}
+
+/** The end of one lease, as part of a transaction. */
+export interface Settle {
+  group: Group;
+  queue: QueueNumber;
+  offset: Offset;
 }
 
 export interface OffsetCommit {
@@ -254,6 +265,8 @@ export interface Verbs {
   alterTopic(principal: Principal, topic: Topic, change: TopicChange): Promise<Topic>;
   /** Deletes the topic with its queues, bindings to it, offsets on it and leases. */
   deleteTopic(principal: Principal, topic: Topic): Promise<void>;
+  /** Somebody asked for it: one that goes when it is unused (QueueRules.unusedMs) stays for that much longer. */
+  used(topic: Topic): void;
   queue(number: QueueNumber): QueueState | null;
   /** Moves a queue's start forward; what lies below is gone for everybody. Returns the new start. */
   moveStart(principal: Principal, queue: QueueNumber, offset: Offset): Promise<Offset>;
@@ -267,6 +280,17 @@ export interface Verbs {
    * sequence-out-of-order, producer-fenced, storage-full, overloaded, stopping.
    */
   append(principal: Principal, append: Append, target: AppendTarget, token: number): number;
+  /**
+   * All of it or nothing, as one entry: every message is appended, and every settlement that is still leased is settled
+   * `done`. Answered once. Returns how many queues take each message. Throws as append does, before anything is changed.
+   */
+  transact(
+    principal: Principal,
+    appends: readonly Append[],
+    settles: readonly Settle[],
+    target: AppendTarget,
+    token: number,
+  ): number[];
   /** A new idempotent producer: committed before it resolves. */
   newProducer(principal: Principal): Promise<ProducerIdentity>;
 

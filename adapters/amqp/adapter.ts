@@ -5,6 +5,7 @@ import type { Adapter, AdapterContext, ConnectionInfo } from '../adapter.ts';
 import { AmqpError } from './amqp-error.ts';
 import { Connection, type Shared } from './connection.ts';
 import { newCounts } from './counts.ts';
+import { DirectReplies } from './direct-replies.ts';
 import { limitsOf } from './limits.ts';
 import { Topology } from './topology.ts';
 
@@ -34,6 +35,7 @@ class AmqpAdapter implements Adapter {
       limits: limitsOf(context.limits),
       topology,
       counts: newCounts(),
+      replies: new DirectReplies(context.random),
       ready,
       ended: (connection) => this.#ended(connection),
     };

@@ -13,6 +13,9 @@ import { tableDepthMax } from './field-table.ts';
 
 const marker = 'amqp:';
 
+/** The marker of values with this letter. */
+export const markerOf = (letter: FieldValue['type']): string => marker + letter;
+
 export function headerOfField(name: string, field: FieldValue): Header {
   switch (field.type) {
     case 'V':

@@ -7,13 +7,16 @@
 
 import { BrokerError } from '../../core/errors.ts';
 import type { Group, Leased, Outcome, QueueNumber, Topic } from '../../core/types.ts';
-import type { AppendTarget } from '../../core/verbs.ts';
+import type { AppendTarget, Settle } from '../../core/verbs.ts';
 import { AmqpError } from './amqp-error.ts';
 import { Confirms } from './confirms.ts';
 import type { Connection } from './connection.ts';
 import { type Consumer, unackedMaxDefault } from './consumer.ts';
 import { ContentAssembly } from './content-assembly.ts';
+import { type Shown, shownOf } from './delivery-content.ts';
+import type { ReplyConsumer } from './direct-replies.ts';
 import type { Handled } from './dispatch.ts';
+import type { Transaction } from './transaction.ts';
 import { Unacked } from './unacked.ts';
 
 /** Where deliveries came from: answers need the group and queue, and find their consumer. Null for basic.get. */
@@ -28,6 +31,7 @@ interface Got {
   offset: number;
   redelivered: boolean;
   failure: BrokerError | null;
+  shown: Shown;
   readonly sources: Map<QueueNumber, number>;
 }
 
@@ -44,6 +48,10 @@ export class Channel implements AppendTarget {
   sharedPrefetch = 0;
   /** What an empty queue name means. */
   lastQueue = '';
+  /** With the class tx selected: what waits for the commit. */
+  transaction: Transaction | null = null;
+  /** The channel consumes direct replies. */
+  replies: ReplyConsumer | null = null;
   #pendingAppends = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #unacked = new Unacked();
@@ -70,11 +78,15 @@ export class Channel implements AppendTarget {
     return this.sharedPrefetch === 0 ? room : Math.min(room, this.sharedPrefetch - this.#consumed);
   }
 
+  nextTag(): number {
+    return ++this.#deliveryTag;
+  }
+
   deliver(consumer: Consumer, leased: Leased): void {
     const { connection } = this;
     const { queue, offset } = leased;
     try {
-      connection.content.take(connection.broker, leased, consumer.topic.kind === 'topic' ? consumer.topic.name : '');
+      connection.content.take(connection.broker, leased, consumer.shown);
     } catch (error) {
       this.#undeliverable(error, consumer, queue, offset);
       return;
@@ -100,9 +112,12 @@ export class Channel implements AppendTarget {
   /** basic.get: takes one message now, or returns null when nothing is ready. Its content is in `connection.content`. */
   get(topic: Topic, group: Group, autoSettle: boolean): { tag: number; redelivered: boolean } | null {
     const { broker, principal } = this.connection;
-    for (const queue of topic.queues) {
+    // Of a queue with priorities the last line holds the highest.
+    for (let line = topic.queues.length - 1; line >= 0; line--) {
+      const queue = topic.queues[line]!;
       const got = this.#got;
       got.failure = null;
+      got.shown = shownOf(topic, 0);
       if (!broker.leaseOne(principal, group, queue, this, 0, this.#take)) continue;
       const failure = this.#got.failure;
       if (failure !== null) {
@@ -119,13 +134,19 @@ export class Channel implements AppendTarget {
   }
 
   /** What basic.get has just taken, and the sources of what it took earlier. */
-  readonly #got: Got = { offset: 0, redelivered: false, failure: null, sources: new Map() };
+  readonly #got: Got = {
+    offset: 0,
+    redelivered: false,
+    failure: null,
+    shown: { exchange: '', counter: null, countsFrom: 0 },
+    sources: new Map(),
+  };
 
   readonly #take = (leased: Leased): void => {
     this.#got.offset = leased.offset;
     this.#got.redelivered = leased.redelivered;
     try {
-      this.connection.content.take(this.connection.broker, leased, '');
+      this.connection.content.take(this.connection.broker, leased, this.#got.shown);
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       this.#got.failure = error;
@@ -163,20 +184,49 @@ export class Channel implements AppendTarget {
       return;
     }
     const slot = unacked.find(tag);
-    if (slot < 0) throw new AmqpError('PRECONDITION_FAILED', `unknown delivery tag ${tag}`);
+    if (slot < 0 || this.transaction?.answers.has(tag))
+      throw new AmqpError('PRECONDITION_FAILED', `unknown delivery tag ${tag}`);
     if (multiple) this.#answerThrough(slot, outcome);
+    else if (this.transaction !== null) this.transaction.answers.set(tag, outcome);
     else this.#answerSlot(slot, outcome);
   }
 
-  /** basic.recover: everything unanswered goes back. */
+  /** basic.recover: everything unanswered goes back, at once. */
   recover(): void {
-    this.#answerThrough(this.#unacked.lastSlot, 'requeue');
+    const unacked = this.#unacked;
+    this.transaction?.answers.clear();
+    for (let slot = unacked.firstSlot, last = unacked.lastSlot; slot <= last; slot++) {
+      if (unacked.sourceAt(slot) >= 0) this.#answerSlot(slot, 'requeue');
+    }
   }
 
   #answerThrough(last: number, outcome: Outcome): void {
     const unacked = this.#unacked;
     for (let slot = unacked.firstSlot; slot <= last; slot++) {
-      if (unacked.sourceAt(slot) >= 0) this.#answerSlot(slot, outcome);
+      if (unacked.sourceAt(slot) < 0) continue;
+      const tag = unacked.tagAt(slot);
+      if (this.transaction === null) this.#answerSlot(slot, outcome);
+      else if (!this.transaction.answers.has(tag)) this.transaction.answers.set(tag, outcome);
+    }
+  }
+
+  /** The leases that a commit ends. */
+  settlesOf(transaction: Transaction): Settle[] {
+    const settles: Settle[] = [];
+    for (const [tag, outcome] of transaction.answers) {
+      const slot = this.#unacked.find(tag);
+      if (slot < 0 || outcome !== 'done') continue;
+      const { group, queue } = this.#sources[this.#unacked.sourceAt(slot)]!;
+      settles.push({ group, queue, offset: this.#unacked.offsetAt(slot) });
+    }
+    return settles;
+  }
+
+  /** What the commit has settled is forgotten; what it gives back or rejects goes its way. */
+  answerCommitted(transaction: Transaction): void {
+    for (const [tag, outcome] of transaction.answers) {
+      const slot = this.#unacked.find(tag);
+      if (slot >= 0) this.#answerSlot(slot, outcome);
     }
   }
 
@@ -223,6 +273,11 @@ export class Channel implements AppendTarget {
     this.#cancelled.add(consumer);
   }
 
+  endReplies(): void {
+    if (this.replies !== null) this.connection.shared.replies.close(this.replies);
+    this.replies = null;
+  }
+
   #stop(consumer: Consumer): void {
     consumer.stopped = true;
     for (const index of consumer.sources.values()) {
@@ -244,9 +299,20 @@ export class Channel implements AppendTarget {
   // ------------------------------------------------------------ publishes
 
   /** An append was accepted; `appended` will follow. */
-  awaitAppend(sequence: number): void {
+  awaitAppend(sequence: number, bytes: number): void {
     this.#pendingAppends++;
+    this.connection.unwritten.add(bytes);
     if (sequence > 0) this.confirms.awaited();
+  }
+
+  /** A publish was not taken by every queue, and its publisher is told so. */
+  refuse(sequence: number): void {
+    this.connection.frames.method(this.number, 'basic.nack', {
+      deliveryTag: sequence,
+      multiple: false,
+      requeue: false,
+    });
+    this.confirms.refused();
   }
 
   /**
@@ -260,6 +326,7 @@ export class Channel implements AppendTarget {
 
   /** An append is committed: the token is its sequence number, or 0 without confirms. */
   appended(token: number): void {
+    this.connection.unwritten.done();
     if (--this.#pendingAppends === 0 && this.#waiting.length > 0) {
       for (const resolve of this.#waiting) resolve();
       this.#waiting.length = 0;
@@ -296,6 +363,8 @@ export class Channel implements AppendTarget {
     this.consumers.clear();
     for (const consumer of [...lost, ...this.#cancelled]) broker.unsubscribe(consumer);
     this.#cancelled.clear();
+    this.transaction = null;
+    this.endReplies();
     broker.release(this);
     this.content.end();
     return lost.map((consumer) => consumer.topic);

@@ -215,7 +215,7 @@ describe('content properties', () => {
     ]);
     const plain = propertyBytes({});
     scan.scan(plain, 0, plain.length);
-    expect([scan.deliveryMode, scan.timestamp, scan.key.bytes, scan.expiration.bytes]).toEqual([0, -1, -1, -1]);
+    expect([scan.deliveryMode, scan.timestamp, scan.key.bytes, scan.expiration.bytes]).toEqual([-1, -1, -1, -1]);
     const copies = propertyBytes({ headers: { CC: ['a'] } });
     scan.scan(copies, 0, copies.length);
     expect(scan.copies).toBe(true);

@@ -1,11 +1,14 @@
 /** The codec of stored AMQP messages, registered with the core under the format tag `amqp`. One record per payload. */
 
 import { BrokerError } from '../../core/errors.ts';
-import type { Codec, Death, Message, StoredPayload } from '../../core/types.ts';
+import type { Codec, DeadLetter, Death, Message } from '../../core/types.ts';
 import { FORMAT } from '../adapter.ts';
 import { WireError } from '../wire/wire-error.ts';
 import { messageOfStored } from './canonical.ts';
 import { deadLetterOf } from './dead-letter.ts';
+import { StoredView } from './stored-message.ts';
+
+const view = new StoredView();
 
 export const codec: Codec = {
   format: FORMAT.amqp,
@@ -18,10 +21,14 @@ export const codec: Codec = {
     return [readable(() => messageOfStored(payload))];
   },
 
-  deadLetter(payload: Buffer, _record: number, death: Death): StoredPayload {
+  deadLetter(payload: Buffer, _record: number, death: Death): DeadLetter {
     const letter = readable(() => deadLetterOf(payload, death));
     const { key, tag } = readable(() => messageOfStored(letter.payload));
-    return { format: FORMAT.amqp, payload: letter.payload, key, tag };
+    return { format: FORMAT.amqp, key, tag, ...letter };
+  },
+
+  bodyBytes(payload: Buffer): number {
+    return view.read(payload).bodyBytes;
   },
 };
 

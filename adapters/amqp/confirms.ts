@@ -16,6 +16,8 @@ export class Confirms {
   /** All up to here are safe; `flush` answers them. */
   #safe = 0;
   #pending = 0;
+  /** Above what is answered: a publish with an append under way that was refused by some other queue, or behind one. */
+  readonly #refused = new Set<number>();
 
   /** A publish came in: returns its sequence number. */
   next(): number {
@@ -43,19 +45,22 @@ export class Confirms {
     return first;
   }
 
-  /** The last publish was refused and has been told so; with nothing pending before it, no acknowledgement covers it. */
+  /** The last publish was refused and has been told so: no acknowledgement is to name it. */
   refused(): void {
     if (this.#pending === 0 && this.#answered === this.#safe && this.#safe === this.published - 1) {
       this.#answered = this.published;
       this.#safe = this.published;
-    }
+    } else this.#refused.add(this.published);
   }
 
   /** Calls `ack` once if anything became safe since the last flush. */
   flush(ack: (sequence: number, multiple: boolean) => void): void {
     if (this.#safe === this.#answered) return;
-    const multiple = this.#safe - this.#answered > 1;
+    let last = this.#safe;
+    while (this.#refused.size > 0 && last > this.#answered && this.#refused.has(last)) last--;
+    const covered = last - this.#answered;
     this.#answered = this.#safe;
-    ack(this.#safe, multiple);
+    for (const sequence of this.#refused) if (sequence <= this.#safe) this.#refused.delete(sequence);
+    if (covered > 0) ack(last, covered > 1);
   }
 }

@@ -287,7 +287,6 @@ describe('frames out of place', () => {
     ['a prefetch size', 540, '', (client) => client.send(1, 'basic.qos', { prefetchSize: 1 })],
     ['flow off', 540, '', (client) => client.send(1, 'channel.flow', { active: false })],
     ['recover without requeue', 540, '', (client) => client.send(1, 'basic.recover', { requeue: false })],
-    ['transactions', 540, '', (client) => client.send(1, 'tx.select')],
     ['the handshake again', 504, '', (client) => client.send(0, 'connection.open', { virtualHost: '/' })],
   ];
 

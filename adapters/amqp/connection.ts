@@ -24,6 +24,7 @@ import type { Loan } from './content-assembly.ts';
 import { PropertyScan } from './content-properties.ts';
 import type { Counts } from './counts.ts';
 import { DeliveryContent } from './delivery-content.ts';
+import type { DirectReplies } from './direct-replies.ts';
 import { FrameHandler } from './frame-handler.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -35,6 +36,7 @@ import { sendStart } from './methods/connection-start-ok.ts';
 import { StorageWatch } from './storage-watch.ts';
 import { TextCache } from './text-cache.ts';
 import type { Asker, Topology } from './topology.ts';
+import { Unwritten } from './unwritten.ts';
 
 export type State = 'header' | 'start' | 'tune' | 'open' | 'running' | 'closing' | 'closed';
 
@@ -51,6 +53,7 @@ export interface Shared {
   readonly limits: Limits;
   readonly topology: Topology;
   readonly counts: Counts;
+  readonly replies: DirectReplies;
   /** Resolves when what should not have outlived the last stop is gone. */
   readonly ready: Promise<void>;
   /** The connection is gone. */
@@ -70,6 +73,8 @@ export class Connection implements Asker {
   readonly content: DeliveryContent;
   readonly loan: Loan;
   readonly channels = new Map<number, Channel>();
+  /** What it has published and the disk does not have yet. */
+  readonly unwritten: Unwritten;
   state: State = 'header';
   principal: Principal;
   /** The name given at login, which the user-id property must equal. */
@@ -125,6 +130,10 @@ export class Connection implements Asker {
       isFull: () => this.broker.storageFull,
       blocked: () => this.#tellBlocked('connection.blocked', { reason: 'storage is full' }),
       unblocked: () => this.#tellBlocked('connection.unblocked', {}),
+    });
+    this.unwritten = new Unwritten(shared.limits.unwrittenBytesMax, {
+      full: () => this.#intake.hold(),
+      drained: () => this.#intake.release(),
     });
     this.destroyAfter(shared.limits.handshakeTimeoutMs);
   }

@@ -7,6 +7,7 @@
 
 import type { Group, LeaseConsumer, Leased, QueueNumber, Topic } from '../../core/types.ts';
 import type { Channel } from './channel.ts';
+import { type Shown, shownOf } from './delivery-content.ts';
 
 /** What a client without any prefetch may hold unanswered on a channel, unless the configuration says otherwise. */
 export const unackedMaxDefault = 100_000;
@@ -18,6 +19,7 @@ export class Consumer implements LeaseConsumer {
   readonly tag: string;
   readonly tagOctets: Buffer;
   readonly topic: Topic;
+  readonly shown: Shown;
   readonly group: Group;
   readonly queues: readonly QueueNumber[];
   readonly priority: number;
@@ -42,6 +44,7 @@ export class Consumer implements LeaseConsumer {
     this.tag = tag;
     this.tagOctets = Buffer.from(tag);
     this.topic = topic;
+    this.shown = shownOf(topic, 1);
     this.group = group;
     this.queues = topic.queues;
     this.priority = options.priority;

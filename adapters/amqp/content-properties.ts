@@ -36,6 +36,9 @@ const fields: readonly PropertyField[] = Object.entries(rows).map(([name, { bit,
   type,
 }));
 
+const headersMask = 1 << rows.headers.bit;
+const int64 = 'l'.charCodeAt(0);
+
 /** Bits 0 and 1: more flags follow, and a bit that announces nothing. No 0-9-1 peer sets them. */
 const unknownFlags = 0b11;
 
@@ -70,6 +73,35 @@ export function writeProperties(writer: Writer, found: Properties): void {
   writer.patchInt16(flagsAt, flags);
 }
 
+/**
+ * The properties at buffer[start, end) with one header more, a 64-bit integer, behind the others. They were checked
+ * when they were stored.
+ */
+export function propertiesWithHeader(buffer: Buffer, start: number, end: number, name: string, value: number): Buffer {
+  const flags = buffer.readUInt16BE(start);
+  let at = start + 2;
+  // Content type and content encoding are all that lies in front of the headers.
+  for (const { name: property, mask } of fields) {
+    if (property === 'headers') break;
+    if ((flags & mask) !== 0) at += 1 + buffer[at]!;
+  }
+  const hasTable = (flags & headersMask) !== 0;
+  const tableBytes = hasTable ? buffer.readUInt32BE(at) : 0;
+  const tableEnd = hasTable ? at + 4 + tableBytes : at;
+  const entryBytes = 1 + name.length + 9;
+  const made = Buffer.allocUnsafe(end - start + (hasTable ? 0 : 4) + entryBytes);
+  made.writeUInt16BE(flags | headersMask, 0);
+  let to = 2 + buffer.copy(made, 2, start + 2, at);
+  to = made.writeUInt32BE(tableBytes + entryBytes, to);
+  if (hasTable) to += buffer.copy(made, to, at + 4, tableEnd);
+  to = made.writeUInt8(name.length, to);
+  to += made.write(name, to, 'latin1');
+  to = made.writeUInt8(int64, to);
+  to = made.writeBigInt64BE(BigInt(value), to);
+  buffer.copy(made, to, tableEnd, end);
+  return made;
+}
+
 /** Where a long string or byte array lies, in the buffer that was scanned. */
 export interface Place {
   at: number;
@@ -78,18 +110,22 @@ export interface Place {
 
 /** Checks properties and finds the places in them that decide about routing and storing. One per connection, reused. */
 export class PropertyScan {
-  deliveryMode = 0;
+  /** -1 without the property. */
+  deliveryMode = -1;
   priority = 0;
   /** Seconds, -1 without the property. */
   timestamp = -1;
   readonly expiration: Place = { at: 0, bytes: -1 };
   readonly messageId: Place = { at: 0, bytes: -1 };
   readonly userId: Place = { at: 0, bytes: -1 };
+  readonly replyTo: Place = { at: 0, bytes: -1 };
   /** Values of the headers that carry what AMQP has no property for, see specs/amqp/MAPPING.md. */
   readonly key: Place = { at: 0, bytes: -1 };
   readonly tag: Place = { at: 0, bytes: -1 };
   /** A CC or BCC header asks for more routing keys. */
   copies = false;
+  /** A header says how long the message is to be held back. */
+  delay = false;
   #buffer: Buffer = Buffer.alloc(0);
 
   /** Throws WireError where buffer[start, end) is not exactly flags and the values they announce. */
@@ -109,12 +145,14 @@ export class PropertyScan {
   }
 
   #clear(): void {
-    this.deliveryMode = 0;
+    this.deliveryMode = -1;
     this.priority = 0;
     this.timestamp = -1;
     this.expiration.bytes = -1;
     this.messageId.bytes = -1;
     this.userId.bytes = -1;
+    this.replyTo.bytes = -1;
+    this.delay = false;
     this.key.bytes = -1;
     this.tag.bytes = -1;
     this.copies = false;
@@ -139,7 +177,7 @@ export class PropertyScan {
     else if (name === 'priority') this.priority = buffer[at]!;
     else if (name === 'timestamp')
       this.timestamp = buffer.readUInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4);
-    else if (name === 'expiration' || name === 'messageId' || name === 'userId') {
+    else if (name === 'expiration' || name === 'messageId' || name === 'userId' || name === 'replyTo') {
       this[name].at = at + 1;
       this[name].bytes = buffer[at]!;
     }
@@ -150,6 +188,8 @@ export class PropertyScan {
     const buffer = this.#buffer;
     if (keyBytes === 2 || keyBytes === 3) {
       if (matches(buffer, keyAt, keyBytes, 'CC') || matches(buffer, keyAt, keyBytes, 'BCC')) this.copies = true;
+    } else if (keyBytes === delayHeader.length && matches(buffer, keyAt, keyBytes, delayHeader)) {
+      this.delay = true;
     } else if (keyBytes === keyHeader.length && matches(buffer, keyAt, keyBytes, keyHeader)) {
       this.#bytes(this.key, valueAt, valueEnd);
     } else if (keyBytes === tagHeader.length && matches(buffer, keyAt, keyBytes, tagHeader)) {
@@ -165,6 +205,8 @@ export class PropertyScan {
   }
 }
 
+/** Header that asks an exchange of the type x-delayed-message to hold a message back, in milliseconds. */
+export const delayHeader = 'x-delay';
 /** Header with a record's key where the routing key is not it. */
 export const keyHeader = 'x-key';
 /** Header with the tag by which RocketMQ's readers filter. */

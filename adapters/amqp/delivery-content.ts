@@ -3,12 +3,35 @@
  * else through the canonical message.
  */
 
-import type { Leased } from '../../core/types.ts';
+import type { Leased, Topic } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import { FORMAT } from '../adapter.ts';
 import { outgoingOf } from './canonical.ts';
+import { propertiesWithHeader } from './content-properties.ts';
 import type { Counts } from './counts.ts';
+import { fieldOf } from './field-table.ts';
+import { textOf } from './queue-arguments.ts';
 import { makeStored, StoredView } from './stored-message.ts';
+import { shapeOf } from './topology.ts';
+
+const offsetHeader = 'x-stream-offset';
+const deliveriesHeader = 'x-delivery-count';
+
+/** What deliveries from one topic or queue show beside the message. */
+export interface Shown {
+  readonly exchange: string;
+  /** A header that is added: the message's offset, or how often it came back. */
+  readonly counter: typeof offsetHeader | typeof deliveriesHeader | null;
+  /** Whether a message that never came back says so: RabbitMQ counts from 0 for basic.get, else from 1. */
+  readonly countsFrom: number;
+}
+
+/** A log topic shows its name and offsets, a quorum queue counts deliveries. */
+export function shownOf(topic: Topic, countsFrom: number): Shown {
+  if (topic.kind !== 'queue') return { exchange: topic.name, counter: offsetHeader, countsFrom: 0 };
+  const type = textOf(fieldOf(shapeOf(topic).arguments, 'x-queue-type'));
+  return { exchange: '', counter: type === 'quorum' ? deliveriesHeader : null, countsFrom };
+}
 
 export class DeliveryContent {
   /** A stored message; `view` tells where its parts lie. Good until the next `take`. */
@@ -20,8 +43,8 @@ export class DeliveryContent {
     this.#counts = counts;
   }
 
-  /** `exchange` is named to readers of messages that do not say where they were published. Throws BrokerError. */
-  take(broker: Verbs, leased: Leased, exchange: string): void {
+  /** How the reader's queue is shown: `exchange` to readers of messages that do not say where they were published. Throws BrokerError. */
+  take(broker: Verbs, leased: Leased, { exchange, counter, countsFrom }: Shown): void {
     const { unit, record } = leased;
     this.payload = unit.payload;
     if (unit.format !== FORMAT.amqp) {
@@ -29,7 +52,16 @@ export class DeliveryContent {
       this.payload = makeStored(0, out.exchange, out.routingKey, out.properties, out.body);
       this.#counts.conversions++;
     }
-    this.view.read(this.payload);
+    const view = this.view.read(this.payload);
+    if (counter !== null && leased.deliveries >= countsFrom) {
+      view.changedProperties = propertiesWithHeader(
+        this.payload,
+        view.propertiesAt,
+        view.propertiesAt + view.propertiesBytes,
+        counter,
+        counter === offsetHeader ? leased.offset : leased.deliveries,
+      );
+    }
     this.#counts.delivered++;
   }
 }

@@ -36,7 +36,7 @@ import { queueDeclare } from './methods/queue-declare.ts';
 import { queueDelete } from './methods/queue-delete.ts';
 import { queuePurge } from './methods/queue-purge.ts';
 import { queueUnbind } from './methods/queue-unbind.ts';
-import { tx } from './methods/tx.ts';
+import { txCommit, txRollback, txSelect } from './methods/tx.ts';
 
 /** What a handler returns: a promise when its answer waits for the core. */
 export type Handled = void | Promise<void>;
@@ -87,9 +87,9 @@ const channelHandlers: { readonly [N in ChannelMethod]: ChannelHandler<N> } = {
   'queue.delete': queueDelete,
   'queue.purge': queuePurge,
   'queue.unbind': queueUnbind,
-  'tx.commit': tx,
-  'tx.rollback': tx,
-  'tx.select': tx,
+  'tx.commit': txCommit,
+  'tx.rollback': txRollback,
+  'tx.select': txSelect,
 };
 
 const connectionHandlers: { readonly [N in ConnectionMethod]: ConnectionHandler<N> } = {

@@ -48,7 +48,12 @@ export class FrameHandler implements FrameSink {
     const channel = connection.channel(number);
     if (channel === null) {
       if (key !== channelOpenKey) throw new AmqpError('CHANNEL_ERROR', "expected 'channel.open'");
-      connection.openChannel(number);
+      // RabbitMQ names no method when there are too many.
+      try {
+        connection.openChannel(number);
+      } catch (error) {
+        connection.fail(error, 0, 0);
+      }
     } else if (channel.closing) {
       if (key === channelCloseOkKey) connection.forget(channel);
       else if (key === channelCloseKey) connection.frames.method(number, 'channel.close-ok', {});
@@ -122,6 +127,10 @@ export class FrameHandler implements FrameSink {
     const channel = number > 0 && state === 'running' ? this.#connection.channel(number) : null;
     if (channel === null) throw notAMethod();
     if (channel.closing) return null;
+    if (channel.content.expects === 'header' && kind === 'body') {
+      this.#connection.fail(unexpected(channel, 'non content header'), number, publishKey);
+      return null;
+    }
     if (channel.content.expects !== kind) throw unexpected(channel, `content ${kind}`);
     return channel;
   }
@@ -129,7 +138,7 @@ export class FrameHandler implements FrameSink {
   heartbeat(number: number, payloadBytes: number): void {
     if (number === 0 && payloadBytes === 0) return;
     const detail = `heartbeat of ${payloadBytes} octets on channel ${number}`;
-    this.#connection.fail(new AmqpError('UNEXPECTED_FRAME', detail), 0, 0);
+    this.#connection.fail(new AmqpError(payloadBytes > 0 ? 'FRAME_ERROR' : 'UNEXPECTED_FRAME', detail), 0, 0);
   }
 }
 

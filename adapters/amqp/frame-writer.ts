@@ -91,7 +91,8 @@ export class FrameWriter {
   /** Header and body frames of a message; the method's frame must have been written just before. */
   content(channel: number, payload: Buffer, view: StoredView): void {
     const writer = this.#writer;
-    const headerBytes = 12 + view.propertiesBytes;
+    const changed = view.changedProperties;
+    const headerBytes = 12 + (changed === null ? view.propertiesBytes : changed.length);
     let at = writer.claim(frameOverheadBytes + headerBytes);
     const b = writer.buffer;
     b[at] = frameHeader;
@@ -100,7 +101,8 @@ export class FrameWriter {
     put32(b, at + 7, basicClass * 0x10000);
     put64(b, at + 11, view.bodyBytes);
     at += 19;
-    at += payload.copy(b, at, view.propertiesAt, view.propertiesAt + view.propertiesBytes);
+    if (changed !== null) at += changed.copy(b, at);
+    else at += payload.copy(b, at, view.propertiesAt, view.propertiesAt + view.propertiesBytes);
     b[at] = frameEnd;
     const partBytesMax = this.frameMax - frameOverheadBytes;
     const bodyEnd = view.bodyAt + view.bodyBytes;

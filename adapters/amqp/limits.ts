@@ -15,6 +15,12 @@ const limits = {
   consumersPerChannelMax: 10_000,
   /** Bodies being received at the same time on one connection, together. */
   contentBytesMax: 128 * 1024 * 1024,
+  /** Messages of one transaction, together. */
+  transactionBytesMax: 64 * 1024 * 1024,
+  /** Octets of messages of one connection that wait for the disk, before no more are read from it. */
+  unwrittenBytesMax: 32 * 1024 * 1024,
+  /** How long a delivery may stay unanswered before its channel is closed; 0: for ever. x-consumer-timeout says it for a queue. */
+  consumerTimeoutMs: 0,
   /** From accept to connection.open. */
   handshakeTimeoutMs: 10_000,
   /** A refused login is answered no sooner, so that passwords cannot be tried quickly. */

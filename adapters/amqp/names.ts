@@ -20,8 +20,10 @@ export function generatedName(prefix: string, random: Random): string {
 
 const reservedPrefix = 'amq.';
 
+export const isReserved = (name: string): boolean => name.startsWith(reservedPrefix);
+
 export function refuseReserved(kind: 'queue' | 'exchange', name: string): void {
-  if (name.startsWith(reservedPrefix)) {
+  if (isReserved(name)) {
     throw new AmqpError('ACCESS_REFUSED', `${kind} name '${name}' contains reserved prefix 'amq.*'`);
   }
 }

@@ -3,17 +3,17 @@
  * declarations of one queue are equivalent. Texts are RabbitMQ's; applications and client test suites match on them.
  *
  * Rules: numbers compare by value, not by type letter (clients choose letters by size); arguments that RabbitMQ does
- * not know are stored and never compared; those that it knows and we do not serve are refused, not ignored.
+ * not know are stored and never compared.
  */
 
-import type { DeadLetterTarget, TopicAttributes } from '../../core/types.ts';
+import type { DeadLetterTarget, QueueRules, TopicAttributes } from '../../core/types.ts';
 import { AmqpError } from './amqp-error.ts';
 import { tableText } from './canonical-header.ts';
 import type { FieldTable, FieldValue } from './field-table.ts';
 import { fieldOf } from './field-table.ts';
 
 /** What a type letter is called in RabbitMQ's texts. */
-const letterNames: Readonly<Record<FieldValue['type'], string>> = {
+export const letterNames: Readonly<Record<FieldValue['type'], string>> = {
   t: 'bool',
   b: 'byte',
   B: 'unsignedbyte',
@@ -36,19 +36,40 @@ const letterNames: Readonly<Record<FieldValue['type'], string>> = {
 
 type QueueType = 'classic' | 'quorum';
 
-type Check = (field: FieldValue, fail: (detail: string) => AmqpError, shape: QueueShape, place: string) => void;
+type Fail = (detail: string) => AmqpError;
+type Check = (field: FieldValue, fail: Fail, place: string) => void;
 
-const integerAbove =
-  (least: bigint, tooSmall = ''): Check =>
-  (field, fail) => {
-    const value = integerOf(field);
-    if (value === null) throw fail(`"expected integer, got ${letterNames[field.type]}"`);
-    if (value < least) throw fail(value < 0n ? `{value_negative,${value}}` : tooSmall);
-  };
+/** The longest time that RabbitMQ's timers take. */
+const timeMaxMs = 0xffff_ffffn;
+const prioritiesMax = 255n;
+
+const integer = (field: FieldValue, fail: Fail): bigint => {
+  const value = integerOf(field);
+  if (value === null) throw fail(`"expected integer, got ${letterNames[field.type]}"`);
+  if (value < 0n) throw fail(`{value_negative,${value}}`);
+  return value;
+};
+
+const notNegative: Check = (field, fail) => void integer(field, fail);
+
+const time: Check = (field, fail) => {
+  const value = integer(field, fail);
+  if (value > timeMaxMs) throw fail(`{value_too_large,${value}}`);
+};
+
+const expires: Check = (field, fail, ...place) => {
+  if (integer(field, fail) === 0n) throw fail('{value_zero,0}');
+  time(field, fail, ...place);
+};
+
+const priorities: Check = (field, fail) => {
+  const value = integer(field, fail);
+  if (value > prioritiesMax) throw fail(`{max_value_exceeded,${value}}`);
+};
 
 const longString =
   (name: string): Check =>
-  (field, _fail, _shape, place) => {
+  (field, _fail, place) => {
     if (field.type !== 'S') {
       throw new AmqpError(
         'PRECONDITION_FAILED',
@@ -57,40 +78,59 @@ const longString =
     }
   };
 
+const oneOf =
+  (values: readonly string[], detail: (value: string) => string): Check =>
+  (field, fail) => {
+    const value = plainText(field);
+    if (!values.includes(value)) throw fail(detail(value));
+  };
+
+const bool: Check = (field, fail) => {
+  if (field.type !== 't') throw fail(`{unacceptable_type,${letterNames[field.type]}}`);
+};
+
 const accepted: Check = () => {};
 
-/**
- * Without a timer of its own a queue can only go with its readers. One that does (auto-delete, exclusive) goes at the
- * latest when it would have expired after them; on any other the argument would be an empty promise.
- */
-const expires: Check = (field, fail, shape, place) => {
-  integerAbove(1n, 'cannot_be_zero')(field, fail, shape, place);
-  if (!shape.autoDelete && !shape.exclusive) throw fail('served on auto-delete and exclusive queues only');
-};
+const overflows = {
+  'drop-head': 'drop-head',
+  'reject-publish': 'refuse',
+  'reject-publish-dlx': 'refuse-dead-letter',
+} as const satisfies Record<string, QueueRules['overflow']>;
 
-const notServed: Check = (_field, fail) => {
-  throw fail('not served by this broker');
-};
+const both: readonly QueueType[] = ['classic', 'quorum'];
 
 /** Arguments that take part in equivalence, the queue types that may have them, and what their values must be. */
 const known: Readonly<Record<string, { readonly types: readonly QueueType[]; readonly check: Check }>> = {
-  'x-message-ttl': { types: ['classic', 'quorum'], check: integerAbove(0n) },
-  'x-dead-letter-exchange': { types: ['classic', 'quorum'], check: longString('x-dead-letter-exchange') },
-  'x-dead-letter-routing-key': { types: ['classic', 'quorum'], check: longString('x-dead-letter-routing-key') },
-  'x-delivery-limit': { types: ['quorum'], check: integerAbove(0n) },
-  'x-queue-mode': { types: ['classic'], check: accepted },
-  'x-queue-version': { types: ['classic'], check: accepted },
+  'x-expires': { types: both, check: expires },
+  'x-message-ttl': { types: both, check: time },
+  'x-dead-letter-exchange': { types: both, check: longString('x-dead-letter-exchange') },
+  'x-dead-letter-routing-key': { types: both, check: longString('x-dead-letter-routing-key') },
+  'x-dead-letter-strategy': {
+    types: ['quorum'],
+    check: oneOf(['at-most-once', 'at-least-once'], () => 'invalid_dlx_strategy'),
+  },
+  'x-max-length': { types: both, check: notNegative },
+  'x-max-length-bytes': { types: both, check: notNegative },
+  'x-max-priority': { types: ['classic'], check: priorities },
+  'x-overflow': { types: both, check: oneOf(Object.keys(overflows), () => 'invalid_overflow') },
+  'x-queue-mode': {
+    types: ['classic'],
+    check: oneOf(['default', 'lazy'], (value) => `"unsupported queue mode '${value}'"`),
+  },
+  'x-queue-version': {
+    types: ['classic'],
+    check: oneOf(['1', '2'], (value) => `"unsupported queue version '${value}'"`),
+  },
+  'x-single-active-consumer': { types: both, check: bool },
+  // RabbitMQ looks at none of these values.
+  'x-delivery-limit': { types: ['quorum'], check: accepted },
   'x-queue-master-locator': { types: ['classic'], check: accepted },
-  'x-queue-leader-locator': { types: ['classic', 'quorum'], check: accepted },
+  'x-queue-leader-locator': { types: both, check: accepted },
   'x-quorum-initial-group-size': { types: ['quorum'], check: accepted },
-  'x-expires': { types: ['classic', 'quorum'], check: expires },
-  'x-max-length': { types: ['classic', 'quorum'], check: notServed },
-  'x-max-length-bytes': { types: ['classic', 'quorum'], check: notServed },
-  'x-overflow': { types: ['classic', 'quorum'], check: notServed },
-  'x-max-priority': { types: ['classic'], check: notServed },
-  'x-single-active-consumer': { types: ['classic', 'quorum'], check: notServed },
-  'x-dead-letter-strategy': { types: ['quorum'], check: notServed },
-  'x-consumer-timeout': { types: ['classic', 'quorum'], check: notServed },
+  'x-quorum-target-group-size': { types: ['quorum'], check: accepted },
+  'x-max-age': { types: [], check: accepted },
+  'x-stream-max-segment-size-bytes': { types: [], check: accepted },
+  'x-initial-cluster-size': { types: [], check: accepted },
 };
 
 const compared = ['x-queue-type', ...Object.keys(known)];
@@ -116,7 +156,7 @@ export function checkQueue(shape: QueueShape, place: string): void {
         `invalid arg '${key}' for ${place} of queue type rabbit_${type}_queue`,
       );
     }
-    row.check(field, (detail) => invalid(key, place, detail), shape, place);
+    row.check(field, (detail) => invalid(key, place, detail), place);
   }
   const arguments_ = shape.arguments;
   if (fieldOf(arguments_, 'x-dead-letter-routing-key') && !fieldOf(arguments_, 'x-dead-letter-exchange')) {
@@ -150,18 +190,38 @@ function invalid(key: string, place: string, detail: string): AmqpError {
   return new AmqpError('PRECONDITION_FAILED', `invalid arg '${key}' for ${place}: ${detail}`);
 }
 
-/** What the arguments mean to the core. */
-export function attributesOf(
-  arguments_: FieldTable,
-): Pick<TopicAttributes, 'deadLetter' | 'messageTtlMs' | 'deliveriesMax'> {
+/** What the arguments mean to the core. `queues` are the lines of the queue, one for each priority. */
+export function meaningOf(arguments_: FieldTable): { queues: number; attributes: Partial<TopicAttributes> } {
   const exchange = textOf(fieldOf(arguments_, 'x-dead-letter-exchange'));
   const routingKey = textOf(fieldOf(arguments_, 'x-dead-letter-routing-key'));
   const deadLetter: DeadLetterTarget | null = exchange === null ? null : { exchange, routingKey };
-  return {
+  const limit = numberOf(fieldOf(arguments_, 'x-delivery-limit'));
+  const attributes: Partial<TopicAttributes> = {
     deadLetter,
     messageTtlMs: numberOf(fieldOf(arguments_, 'x-message-ttl')) ?? -1,
-    deliveriesMax: numberOf(fieldOf(arguments_, 'x-delivery-limit')) ?? -1,
+    // The limit counts how often a message may come back; the core counts how often it may be delivered.
+    deliveriesMax: limit === null || limit < 0 ? -1 : limit + 1,
   };
+  const rules = rulesOf(arguments_);
+  if (Object.keys(rules).length > 0) attributes.rules = rules;
+  // What a quorum queue promises is that a confirmed message survives.
+  if (textOf(fieldOf(arguments_, 'x-queue-type')) === 'quorum') attributes.flush = 'sync';
+  return { queues: (numberOf(fieldOf(arguments_, 'x-max-priority')) ?? 0) + 1, attributes };
+}
+
+function rulesOf(arguments_: FieldTable): QueueRules {
+  const rules: QueueRules = {};
+  const readyMax = numberOf(fieldOf(arguments_, 'x-max-length'));
+  const readyBytesMax = numberOf(fieldOf(arguments_, 'x-max-length-bytes'));
+  const unusedMs = numberOf(fieldOf(arguments_, 'x-expires'));
+  const overflow = textOf(fieldOf(arguments_, 'x-overflow'));
+  const single = fieldOf(arguments_, 'x-single-active-consumer');
+  if (readyMax !== null) rules.readyMax = readyMax;
+  if (readyBytesMax !== null) rules.readyBytesMax = readyBytesMax;
+  if (unusedMs !== null) rules.unusedMs = unusedMs;
+  if (overflow !== null) rules.overflow = overflows[overflow as keyof typeof overflows];
+  if (single?.type === 't' && single.value) rules.singleActive = true;
+  return rules;
 }
 
 /** Throws PRECONDITION_FAILED at the first argument that differs. */
@@ -175,12 +235,17 @@ export function compareArguments(
     const mine = fieldOf(received, key);
     const theirs = fieldOf(current, key);
     if (mine === undefined && theirs === undefined) continue;
+    // A queue is classic whether it says so or not.
+    if (key === 'x-queue-type' && [mine, theirs].every((field) => (textOf(field) ?? 'classic') === 'classic')) continue;
     if (mine !== undefined && theirs !== undefined) {
       const [a, b] = [plainText(mine), plainText(theirs)];
-      if (a !== b) throw inequivalent(key, place, `received '${a}' but current is '${b}'`);
+      if (a !== b || isNumber(mine) !== isNumber(theirs))
+        throw inequivalent(key, place, `received '${a}' but current is '${b}'`);
     } else throw inequivalent(key, place, `received ${described(mine)} but current is ${described(theirs)}`);
   }
 }
+
+const isNumber = (field: FieldValue): boolean => integerOf(field) !== null;
 
 export function compareQueueArguments(received: FieldTable, current: FieldTable, place: string): void {
   compareArguments(compared, received, current, place);

@@ -16,6 +16,7 @@ const capabilities = [
   'consumer_priorities',
   'authentication_failure_close',
   'per_consumer_qos',
+  'direct_reply_to',
 ] as const;
 
 export function serverProperties({ settings, broker }: AdapterContext): FieldTable {
@@ -26,6 +27,7 @@ export function serverProperties({ settings, broker }: AdapterContext): FieldTab
     text('version', String(settings['productVersion'] ?? '0.1.0')),
     text('platform', `Node.js ${process.versions.node}`),
     text('cluster_name', broker.clusterId),
+    text('copyright', 'The RosettaMQ authors'),
     text('information', 'Licensed under the Apache License 2.0'),
   ];
 }

@@ -103,6 +103,7 @@ describe('a log topic', () => {
         traceparent: '00-ab-cd-01',
         TAGS: 'red',
         timestamp_in_ms: 1_700_000_000_123,
+        'x-stream-offset': 0,
       });
       client.send(1, 'basic.ack', { deliveryTag: Number(fields['deliveryTag']) });
     }

@@ -208,12 +208,12 @@ describe('dead letters', () => {
     expect(headers.map((entry) => entry.key)).toEqual([
       'a',
       'x-death',
+      'x-first-death-exchange',
       'x-first-death-queue',
       'x-first-death-reason',
-      'x-first-death-exchange',
+      'x-last-death-exchange',
       'x-last-death-queue',
       'x-last-death-reason',
-      'x-last-death-exchange',
     ]);
     const text = (value: string) => ({ type: 'S', value: Buffer.from(value) });
     expect(fieldOf(headers, 'x-death')?.value).toEqual([
@@ -239,13 +239,34 @@ describe('dead letters', () => {
     };
     for (const queue of ['a', 'b', 'a']) die(queue);
     const deaths = fieldOf(headersOf(payload).headers!, 'x-death');
-    const counts =
-      deaths?.type === 'A' ? deaths.value.map((entry) => (entry.type === 'F' ? entry.value.slice(0, 3) : [])) : [];
-    expect(counts.map((entry) => entry.map(({ field }) => field.value))).toEqual([
-      [2n, Buffer.from('rejected'), Buffer.from('a')],
-      [1n, Buffer.from('rejected'), Buffer.from('b')],
+    const tables = deaths?.type === 'A' ? deaths.value.map((entry) => (entry.type === 'F' ? entry.value : [])) : [];
+    expect(tables.map((table) => ['count', 'queue'].map((key) => fieldOf(table, key)?.value))).toEqual([
+      [2n, Buffer.from('a')],
+      [1n, Buffer.from('b')],
     ]);
+    // As RabbitMQ 3.10.8 was seen to write what comes in front of earlier deaths.
+    expect(tables[0]!.map(({ key }) => key)).toEqual(['count', 'exchange', 'queue', 'reason', 'routing-keys', 'time']);
     expect(fieldOf(headersOf(payload).headers!, 'x-first-death-queue')?.value).toEqual(Buffer.from('a'));
+  });
+
+  test('keep further routing keys, unless another takes their place, and know where they must not go again', () => {
+    const headers = { CC: ['cc', 'dd'] };
+    const first = codec.deadLetter!(stored({ headers }, Buffer.from('x')), 0, {
+      ...death,
+      topic: 'a',
+      reason: 'expired',
+    });
+    expect([first.copies, first.avoid]).toEqual([['cc', 'dd'], ['a']]);
+    const second = codec.deadLetter!(first.payload, 0, { ...death, topic: 'b', reason: 'max-length' });
+    expect(second.avoid).toEqual(['b', 'a']);
+    const third = codec.deadLetter!(second.payload, 0, {
+      ...death,
+      topic: 'c',
+      reason: 'rejected',
+      target: { exchange: '', routingKey: 'elsewhere' },
+    });
+    expect([third.copies, third.avoid]).toEqual([[], []]);
+    expect(fieldOf(headersOf(third.payload).headers!, 'CC')).toBeUndefined();
   });
 });
 

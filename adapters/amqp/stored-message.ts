@@ -31,6 +31,8 @@ export class StoredView {
   propertiesBytes = 0;
   bodyAt = 0;
   bodyBytes = 0;
+  /** Properties that take the place of the stored ones in this delivery. */
+  changedProperties: Buffer | null = null;
 
   /** Throws BrokerError `corrupt-message` where the payload is not of this grammar. */
   read(payload: Buffer): this {
@@ -50,6 +52,7 @@ export class StoredView {
     this.bodyAt = this.propertiesAt + this.propertiesBytes;
     if (this.bodyAt > end) throw corrupt('properties');
     this.bodyBytes = end - this.bodyAt;
+    this.changedProperties = null;
     return this;
   }
 }
@@ -76,6 +79,26 @@ export function writeStoredHead(
   target[at++] = routingKey.length;
   at += routingKey.copy(target, at);
   return target.writeUInt32BE(propertiesBytes, at);
+}
+
+/**
+ * A stored message with other properties: what lies in front of `propertiesAt` stays but for their length, and so does
+ * the body from `bodyAt` to `end`.
+ */
+export function withProperties(
+  stored: Buffer,
+  propertiesAt: number,
+  bodyAt: number,
+  end: number,
+  properties: Properties,
+): Buffer {
+  const writer = new Writer({ slabBytes: 1024 });
+  writer.bytes(stored.subarray(0, propertiesAt - 4));
+  const propertiesBytes = writer.reserveInt32();
+  writeProperties(writer, properties);
+  writer.patchLength32(propertiesBytes);
+  writer.bytes(stored.subarray(bodyAt, end));
+  return writer.take();
 }
 
 /** A whole stored message from its parts; for messages that did not come from an AMQP publisher's octets. */

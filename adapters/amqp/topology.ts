@@ -8,12 +8,12 @@
  * - an exclusive queue belongs to one live connection; the map of owners is the only state here, and it dies with them.
  */
 
-import type { Binding, Exchange, Group, Principal, Topic } from '../../core/types.ts';
+import type { Exchange, Group, Principal, Topic } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import { AmqpError } from './amqp-error.ts';
 import { fieldOfHeader, tableText } from './canonical-header.ts';
 import type { FieldTable } from './field-table.ts';
-import type { QueueShape } from './queue-arguments.ts';
+import { meaningOf, type QueueShape } from './queue-arguments.ts';
 
 /** Who asks: a connection, as far as names and ownership go. */
 export interface Asker {
@@ -28,9 +28,12 @@ const predeclaredTypes: Readonly<Record<string, Exchange['type']>> = {
   'amq.topic': 'topic',
   'amq.headers': 'headers',
   'amq.match': 'headers',
+  'amq.rabbitmq.trace': 'topic',
 };
+/** Exchanges to which only the broker publishes. */
+const internalExchange = 'amq.rabbitmq.trace';
 
-const noSuchQueue = (name: string, virtualHost: string): AmqpError =>
+export const noSuchQueue = (name: string, virtualHost: string): AmqpError =>
   new AmqpError('NOT_FOUND', `no queue '${name}' in vhost '${virtualHost}'`);
 
 export const noSuchExchange = (name: string, virtualHost: string): AmqpError =>
@@ -81,12 +84,13 @@ export class Topology {
     return topic;
   }
 
-  async create(asker: Asker, name: string, shape: QueueShape, attributes: object): Promise<Topic> {
+  async create(asker: Asker, name: string, shape: QueueShape): Promise<Topic> {
+    const { queues, attributes } = meaningOf(shape.arguments);
     const topic = await this.#broker.createTopic(asker.principal, {
       namespace: asker.namespace,
       kind: 'queue',
       name,
-      queues: 1,
+      queues,
       owner: 'amqp',
       attributes: { ...attributes, retention: { mode: 'consumed' }, extra: extraOf(shape) },
     });
@@ -103,14 +107,12 @@ export class Topology {
     const owned = this.#owned.get(topic.id);
     // At once, so that nobody else begins to delete it too.
     this.#owned.delete(topic.id);
-    const sources = this.#sourcesThatMayGo(asker, (binding) => binding.destination === topic.name);
     try {
       await this.#broker.deleteTopic(principal, topic);
     } catch (error) {
       if (owned !== undefined) this.#owned.set(topic.id, owned);
       throw error;
     }
-    await this.#removeUnusedExchanges(asker, sources);
   }
 
   /** Deletes the queues that belong to a connection which ends. */
@@ -202,41 +204,13 @@ export class Topology {
     return this.#broker.bindings(this.#internal, asker.namespace).some((binding) => binding.source === name);
   }
 
-  async removeExchange(asker: Asker, name: string, principal: Principal = asker.principal): Promise<void> {
-    const sources = this.#sourcesThatMayGo(asker, (binding) => binding.destination === name);
-    await this.#broker.deleteExchange(principal, asker.namespace, name);
-    await this.#removeUnusedExchanges(asker, sources);
-  }
-
-  async unbind(asker: Asker, binding: Binding): Promise<void> {
-    await this.#broker.unbind(asker.principal, binding);
-    await this.#removeUnusedExchanges(asker, [binding.source]);
-  }
-
-  /** Auto-delete exchanges that may lose their last binding when these bindings go. */
-  #sourcesThatMayGo(asker: Asker, goes: (binding: Binding) => boolean): string[] {
-    const { namespace } = asker;
-    const temporary = this.#broker.exchanges(this.#internal, namespace).filter((exchange) => exchange.autoDelete);
-    if (temporary.length === 0) return [];
-    const names = new Set(temporary.map((exchange) => exchange.name));
-    const bindings = this.#broker.bindings(this.#internal, namespace).filter(goes);
-    return [...new Set(bindings.map((binding) => binding.source))].filter((name) => names.has(name));
-  }
-
-  async #removeUnusedExchanges(asker: Asker, names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      if (this.#broker.exchange(asker.namespace, name)?.autoDelete !== true || this.isSource(asker, name)) continue;
-      await this.removeExchange(asker, name, this.#internal);
-    }
-  }
-
   isPredeclared(name: string): boolean {
     return predeclaredTypes[name] !== undefined;
   }
 }
 
 function plainExchange(namespace: string, name: string, type: Exchange['type']): Exchange {
-  return { namespace, name, type, durable: true, autoDelete: false, internal: false, extra: {} };
+  return { namespace, name, type, durable: true, autoDelete: false, internal: name === internalExchange, extra: {} };
 }
 
 export function onLogTopic(name: string, what: string): AmqpError {
@@ -271,6 +245,9 @@ function extraOf(shape: QueueShape): Record<string, string> {
     ...argumentsExtra(shape.arguments),
   };
 }
+
+/** An exclusive queue lives no longer than its connection, whatever it was declared as. */
+export const isDurable = (shape: QueueShape): boolean => shape.durable && !shape.exclusive;
 
 /** A queue that another protocol created is durable and nobody's. */
 export function shapeOf(topic: Topic): QueueShape {

@@ -72,6 +72,10 @@ export class Unacked {
     return this.#sources[slot]!;
   }
 
+  tagAt(slot: number): number {
+    return this.#tags[slot]!;
+  }
+
   offsetAt(slot: number): number {
     return this.#offsets[slot]!;
   }

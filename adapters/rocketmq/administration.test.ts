@@ -223,6 +223,31 @@ describe('a group', () => {
     });
   });
 
+  it('asks a client whose pulls name a newer subscription than its heartbeat, once per version', async () => {
+    const raw = await begin();
+    await raw.request(310, sendFields('T', 'TAGS\u0001A\u0002'), 'a');
+    await raw.request(310, sendFields('T', 'TAGS\u0001B\u0002'), 'b');
+    await raw.request(34, {}, heartbeat('c1', 'CG', 'T', 'A', 5));
+    const asked: unknown[] = [];
+    // What Java clients answer to 307, with a map whose keys are objects beside the part of interest.
+    const subscriptions = (version: number): string =>
+      `{"jstack":"","mqTable":{{"brokerName":"b","queueId":0,"topic":"T"}:{"commitOffset":1}},"subscriptionSet":[{"classFilterMode":false,"codeSet":[66],"expressionType":"TAG","subString":"B","subVersion":${version},"tagsSet":["B"],"topic":"T"}]}`;
+    raw.answers = (request) => {
+      if (request.code === 307) asked.push(request.ext);
+      return { code: 0, body: Buffer.from(subscriptions(6)) };
+    };
+    const pull = (subVersion: number): Promise<Response> =>
+      raw.request(11, pullFields('T', 0, { sysFlag: '0', subVersion: String(subVersion) }));
+    expect(units((await pull(6)).body).map((unit) => unit.body)).toEqual(['b']);
+    expect(asked).toEqual([{ consumerGroup: 'CG', clientId: 'c1', jstackEnable: 'false' }]);
+    // It is still asked once when it does not know of that version itself, and all that wait share the answer.
+    expect((await Promise.all([pull(7), pull(7)])).map((answer) => answer.code)).toEqual([25, 25]);
+    expect((await pull(7)).code).toBe(25);
+    expect(asked).toHaveLength(2);
+    raw.answers = () => ({ code: 0, body: Buffer.from('no JSON') });
+    expect((await pull(8)).code).toBe(25);
+  });
+
   it('is kept by short heartbeats, also over a new connection', async () => {
     const raw = await begin();
     const whole = { ...JSON.parse(heartbeat('c1', 'CG', 'T')), heartbeatFingerprint: 77 } as Record<string, never>;

@@ -33,14 +33,14 @@ export class ClientCalls {
   }
 
   /** Waits for the answer to the request that has this number. */
-  expect(opaque: number, client: string): Promise<ClientAnswer> {
+  expect(opaque: number, client: string, waitMs = CALL_MS): Promise<ClientAnswer> {
     if (this.#calls.size >= CALLS_MAX) {
       return Promise.reject(new RequestError(RESPONSE.SYSTEM_BUSY, `too many calls to client ${client} are under way`));
     }
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimer(CALL_MS, () => {
+      const timer = this.#clock.setTimer(waitMs, () => {
         this.#calls.delete(opaque);
-        reject(new RequestError(RESPONSE.CONSUME_MSG_TIMEOUT, `client ${client} did not answer within ${CALL_MS} ms`));
+        reject(new RequestError(RESPONSE.CONSUME_MSG_TIMEOUT, `client ${client} did not answer within ${waitMs} ms`));
       });
       this.#calls.set(opaque, { timer, resolve, reject });
     });

@@ -254,11 +254,16 @@ export class Connection implements AppendTarget, CommitTarget {
   }
 
   /** Asks the client; rejects with CONSUME_MSG_TIMEOUT or CONSUMER_NOT_ONLINE. */
-  ask(code: number, fields: (reply: Reply) => void, body: Buffer | null = null): Promise<ClientAnswer> {
+  ask(
+    code: number,
+    fields: (reply: Reply) => void,
+    body: Buffer | null = null,
+    waitMs?: number,
+  ): Promise<ClientAnswer> {
     if (this.#isClosed) {
       return Promise.reject(new RequestError(RESPONSE.CONSUMER_NOT_ONLINE, 'the client has gone'));
     }
-    const answer = this.#calls.expect(this.#nextOpaque, this.remoteText);
+    const answer = this.#calls.expect(this.#nextOpaque, this.remoteText, waitMs);
     this.#request(code, false, fields, body);
     return answer;
   }

@@ -6,7 +6,8 @@
 // - a member belongs to the connection that heartbeat last under its id: an older connection that closes does not take
 //   the member with it;
 // - of a topic's subscriptions the newest version among the members holds for the whole group, as in the protocol's
-//   broker; members that do not agree are reported, once per change.
+//   broker; members that do not agree are reported, once per change;
+// - a client is told of changes only while none of its heartbeats is unanswered.
 
 import type { Group, Principal } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
@@ -43,6 +44,10 @@ export interface Present {
   readonly membership: Membership;
   readonly language: string;
   readonly version: number;
+  /** The newest version of a subscription that the client was asked about because its pulls named it. */
+  askedVersion: number;
+  /** Settles when it has answered. */
+  asking: Promise<void> | null;
 }
 
 class GroupView {
@@ -63,6 +68,8 @@ export class Groups {
   readonly #broker: Verbs;
   readonly #log: Logger;
   readonly #views = new Map<number, GroupView>();
+  /** Connections whose heartbeat is not answered yet, and what they will be told after it. */
+  readonly #held = new Map<Connection, Set<string>>();
   readonly #counts: { inconsistentSubscriptions: number };
 
   constructor(broker: Verbs, log: Logger, counts: { inconsistentSubscriptions: number }) {
@@ -119,6 +126,22 @@ export class Groups {
     this.#broker.removeMember(group, clientId);
   }
 
+  /**
+   * Until release this connection hears of no change. A client rebalances as soon as it is told, and then says hello
+   * again, but not while an earlier hello waits for its answer: its pulls would be refused (25) until the next one, half
+   * a minute later. So a client is told of its own joining after its heartbeat is answered.
+   */
+  hold(connection: Connection): void {
+    if (!this.#held.has(connection)) this.#held.set(connection, new Set());
+  }
+
+  release(connection: Connection): void {
+    const untold = this.#held.get(connection);
+    if (untold === undefined) return;
+    this.#held.delete(connection);
+    for (const wireName of untold) connection.notifyMembersChanged(wireName);
+  }
+
   /** True when a client of this protocol is a member. */
   isOnline(group: Group): boolean {
     return this.#views.has(group.id);
@@ -134,6 +157,11 @@ export class Groups {
 
   member(group: Group, clientId: string): Present | null {
     return this.#views.get(group.id)?.members.get(clientId) ?? null;
+  }
+
+  /** The member that this connection is; null when it is none. */
+  memberOf(group: Group, connection: Connection): Present | null {
+    return this.members(group).find((present) => present.connection === connection) ?? null;
   }
 
   subscription(group: Group, topic: string): Subscription | null {
@@ -188,7 +216,11 @@ export class Groups {
     }
     if (view.members.size === 0) this.#views.delete(group.id);
     const connections = new Set([...view.members.values()].map(({ connection }) => connection));
-    for (const connection of connections) connection.notifyMembersChanged(view.wireName);
+    for (const connection of connections) {
+      const untold = this.#held.get(connection);
+      if (untold === undefined) connection.notifyMembersChanged(view.wireName);
+      else untold.add(view.wireName);
+    }
   }
 }
 

@@ -254,6 +254,7 @@ describe('pulling', () => {
     expect(await raw.request(11, pullFields('Orders', 0, { expressionType: 'SQL92' }))).toMatchObject({ code: 1 });
     expect(await raw.request(11, pullFields('Orders', 0, { sysFlag: '0' }))).toMatchObject({ code: 24 });
     await raw.request(34, {}, heartbeat('c1', 'CG', 'Orders', 'A', 5));
+    raw.answers = () => ({ code: 1, body: Buffer.alloc(0) });
     expect(await raw.request(11, pullFields('Orders', 0, { sysFlag: '0', subVersion: '6' }))).toMatchObject({
       code: 25,
     });
@@ -420,6 +421,18 @@ describe('groups', () => {
     expect(JSON.parse((await one.request(38, { consumerGroup: 'CG' })).body.toString()).consumerIdList).toEqual(['c1']);
     await one.request(35, { clientID: 'c1', consumerGroup: 'CG' });
     expect(await one.request(38, { consumerGroup: 'CG' })).toMatchObject({ code: 1 });
+  });
+
+  it('a client is told of its own joining when its heartbeat has been answered, of others at once', async () => {
+    const on = await start({ syncMs: 20 });
+    const [one, two] = [client(on), client(on)];
+    await one.request(34, {}, heartbeat('c1', 'CG', 'Orders'));
+    await expect.poll(() => one.seen.length).toBe(2);
+    // Making the group's retry topic takes a sync; what it would be told of meanwhile waits for the answer.
+    expect(one.seen.map((frame) => ((frame.flag & 1) === 1 ? 'answer' : frame.code))).toEqual(['answer', 40]);
+    one.seen.length = 0;
+    await two.request(34, {}, heartbeat('c2', 'CG', 'Orders'));
+    await expect.poll(() => one.seen.map((frame) => frame.code)).toEqual([40]);
   });
 
   it('tells administrators who is in a group and who reads a topic', async () => {

@@ -20,7 +20,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { javaDriverClasspath, python } from '../harness/toolchain.ts';
+import { goProgram, javaDriverClasspath, python } from '../harness/toolchain.ts';
 import { COMPAT, work } from '../harness/work.ts';
 
 /** Where the three protocols are served. */
@@ -30,7 +30,7 @@ export interface Endpoints {
   readonly amqp: string;
 }
 
-export const DRIVERS = ['java', 'kafkajs', 'amqplib', 'ali-ons', 'pika'] as const;
+export const DRIVERS = ['java', 'kafkajs', 'amqplib', 'ali-ons', 'pika', 'amqp091-go'] as const;
 export type DriverName = (typeof DRIVERS)[number];
 
 /** Bytes travel as base64. Sent headers are text or binary; a received header is always its bytes. */
@@ -198,6 +198,8 @@ async function commandLine(name: DriverName): Promise<[string, string[]]> {
           'compat.Driver',
         ],
       ];
+    case 'amqp091-go':
+      return [await goProgram('amqp-driver-go', join(COMPAT, 'amqp/go')), []];
     case 'pika':
       return [await python(), [join(folder, 'pika_driver.py')]];
     default:

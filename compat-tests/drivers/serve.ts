@@ -52,24 +52,27 @@ export function failure(error: unknown): DriverFailure {
   };
 }
 
-export function serve(verbs: Verbs): void {
+/** Serves verbs that take fields of the driver's own kind, and tells errors as it wants. */
+export function serve<F extends { id: number; op: string }, E extends object = DriverFailure>(
+  verbs: Record<string, (fields: F) => Promise<object>>,
+  told: (error: unknown) => DriverFailure | E = failure,
+): void {
   process.on('unhandledRejection', (reason) => console.error('unhandled rejection', reason));
   process.on('uncaughtException', (error) => console.error('uncaught exception', error));
+  const answer = async (command: F): Promise<void> => {
+    const reply: { id: number; ok?: object; error?: DriverFailure | E } = { id: command.id };
+    try {
+      const verb = verbs[command.op];
+      if (!verb) throw new Error(`unknown verb ${command.op}`);
+      reply.ok = await verb(command);
+    } catch (error) {
+      reply.error = told(error);
+    }
+    process.stdout.write(JSON.stringify(reply) + '\n');
+  };
   const lines = createInterface({ input: process.stdin });
-  lines.on('line', (line) => void answer(verbs, JSON.parse(line) as Fields));
+  lines.on('line', (line) => void answer(JSON.parse(line) as F));
   lines.on('close', () => process.exit(0));
-}
-
-async function answer(verbs: Verbs, command: Fields): Promise<void> {
-  const reply: { id: number; ok?: object; error?: DriverFailure } = { id: command.id };
-  try {
-    const verb = verbs[command.op];
-    if (!verb) throw new Error(`unknown verb ${command.op}`);
-    reply.ok = await verb(command);
-  } catch (error) {
-    reply.error = failure(error);
-  }
-  process.stdout.write(JSON.stringify(reply) + '\n');
 }
 
 /** What a client pushed and nobody has taken yet. */

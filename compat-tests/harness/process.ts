@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 // A test process that is ended from outside still runs its exit handlers, which end what it started.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
+// Each process that is started adds a handler of the exit.
+process.setMaxListeners(0);
 
 export interface Exit {
   readonly code: number | null;

@@ -26,6 +26,7 @@ export class Product implements Target {
   readonly http: string;
   readonly #configFile: string;
   #server: ServerProcess | null = null;
+  #authorization: string | null = null;
   /** Time from the start of the process to ready, of the last start. */
   startedInMs = 0;
 
@@ -102,11 +103,20 @@ export class Product implements Target {
     await this.admin('DELETE', `/topics/${encodeURIComponent(name)}`);
   }
 
+  /** From now on requests to the admin API are this user's. */
+  signIn(user: string, password: string): void {
+    this.#authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  }
+
   /** A request to the admin API; fails on anything but 2xx with what the API said. */
   async admin(method: string, path: string, body?: object): Promise<unknown> {
     const response = await fetch(`${this.http}/api/v1${path}`, {
       method,
-      ...(body ? { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } } : {}),
+      headers: {
+        ...(body ? { 'content-type': 'application/json' } : {}),
+        ...(this.#authorization === null ? {} : { authorization: this.#authorization }),
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);

@@ -1,7 +1,7 @@
 // Installs what the suites need from the project's own pinned lists: Java clients and peers (Maven poms), Python clients
 // (requirements.txt into a virtual environment), Debian packages when a command is missing and we are root.
 // Each answer is computed once per process and cached on disk by the hash of its list.
-import { readdirSync } from 'node:fs';
+import { copyFileSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { builtOnce, COMPAT, execute } from './work.ts';
 
@@ -46,48 +46,78 @@ export async function ensureCommand(command: string): Promise<void> {
   }
 }
 
-async function mavenLibraries(name: string, pom: string): Promise<string> {
+/** The jars of a pom, fetched once. */
+export async function jars(name: string, pom: string): Promise<string> {
   await ensureCommand('java');
   await ensureCommand('mvn');
   return builtOnce(name, [pom], async (into) => {
-    await execute('mvn', [
-      '-q',
-      '-B',
-      '-f',
-      pom,
-      'dependency:copy-dependencies',
-      '-DincludeScope=runtime',
-      `-DoutputDirectory=${into}`,
-    ]);
+    const args = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${into}`];
+    await execute('mvn', ['-q', '-B', '-f', pom, ...args]);
   });
 }
 
-/** The class path of the Java driver, its clients fetched and its sources compiled. */
-export async function javaDriverClasspath(): Promise<string> {
-  const libraries = await mavenLibraries('java-clients', join(COMPAT, 'java/pom.xml'));
+/** Compiles the Java sources of folders against jars; the class path of the result. */
+export async function compiled(name: string, folders: string[], libraries: string, inputs: string[]): Promise<string> {
   await ensureCommand('javac');
-  const folder = join(COMPAT, 'java/src/main/java/compat');
-  const sources = readdirSync(folder)
-    .sort()
-    .map((file) => join(folder, file));
-  const classes = await builtOnce('java-driver', [join(COMPAT, 'java/pom.xml'), ...sources], async (into) => {
+  const sources = folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((file) => file.endsWith('.java'))
+      .sort()
+      .map((file) => join(folder, file)),
+  );
+  const classes = await builtOnce(name, [...inputs, ...sources], async (into) => {
     await execute('javac', ['-nowarn', '-Xlint:none', '-d', into, '-cp', `${libraries}/*`, ...sources]);
   });
   return [classes, `${libraries}/*`].join(delimiter);
 }
 
-/** The class path of a real broker, for the oracles. */
-export async function peerClasspath(peer: 'kafka' | 'rocketmq'): Promise<string> {
-  return `${await mavenLibraries(`peer-${peer}`, join(COMPAT, 'peers', peer, 'pom.xml'))}/*`;
+/** The program of a folder with Go sources, go.mod and go.sum. */
+export async function goProgram(name: string, folder: string): Promise<string> {
+  if (!(await isInstalled('go'))) throw new Unavailable('go is missing');
+  const files = readdirSync(folder).sort();
+  const inputs = files.map((file) => join(folder, file));
+  const built = await builtOnce(name, inputs, async (into) => {
+    for (const file of files) copyFileSync(join(folder, file), join(into, file));
+    await execute('go', ['build', '-trimpath', '-o', 'driver', '.'], { cwd: into }).catch((cause: unknown) => {
+      throw new Unavailable(`the Go driver cannot be built: ${String(cause).slice(0, 300)}`, { cause });
+    });
+  });
+  return join(built, 'driver');
 }
 
-/** The Python that has the pinned clients. */
-export async function python(): Promise<string> {
+/** The class path of the Java driver, its clients fetched and its sources compiled. */
+export async function javaDriverClasspath(): Promise<string> {
+  const pom = join(COMPAT, 'java/pom.xml');
+  return compiled('java-driver', [join(COMPAT, 'java/src/main/java/compat')], await jars('java-clients', pom), [pom]);
+}
+
+/** The class path of a real broker, for the oracles. */
+export async function peerClasspath(peer: 'kafka' | 'rocketmq'): Promise<string> {
+  return `${await jars(`peer-${peer}`, join(COMPAT, 'peers', peer, 'pom.xml'))}/*`;
+}
+
+/** A Python that has the packages of a list with pinned hashes. */
+export async function pythonWith(name: string, list: string): Promise<string> {
   await ensureCommand('python3');
-  const list = join(COMPAT, 'drivers/requirements.txt');
-  const environment = await builtOnce('python', [list], async (into) => {
+  const environment = await builtOnce(name, [list], async (into) => {
     await execute('python3', ['-m', 'venv', into]);
     await execute(join(into, 'bin/python'), ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '-r', list]);
   });
   return join(environment, 'bin/python');
+}
+
+/** The Python that has the pinned clients. */
+export function python(): Promise<string> {
+  return pythonWith('python', join(COMPAT, 'drivers/requirements.txt'));
+}
+
+/** The node_modules of a folder with package.json and package-lock.json. */
+export async function nodePackages(name: string, folder: string): Promise<string> {
+  const files = ['package.json', 'package-lock.json'];
+  const inputs = files.map((file) => join(folder, file));
+  const built = await builtOnce(name, inputs, async (into) => {
+    for (const file of files) copyFileSync(join(folder, file), join(into, file));
+    await execute('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: into });
+  });
+  return join(built, 'node_modules');
 }

@@ -1,5 +1,4 @@
-// A RocketMQ client library in a process of its own, which can be killed, paused and continued like an application: JSON
-// lines with commands on its stdin, JSON lines with replies on its stdout, matched by id.
+// A RocketMQ client library in a process of its own, and the verbs that drivers answer.
 //
 // Verbs (the Go driver answers send, subscribe, received, close, pull; `java/src` answers all):
 //   send {topic, how?: sync|async|oneway|batch, messages: [{body, size?, key?, tag?, properties?, flag?, queue?, shard?, delay?}], producer?: {…}}
@@ -15,19 +14,10 @@
 //   liteResume {queues}, liteCommit, liteCommitted, liteTime {timestamp}, liteClose
 //   createTopic, topicConfig, deleteTopic, createGroup, deleteGroup, topics, route, topicStats, view, byKey, resetOffset,
 //   cloneOffset, progress, connections, producerConnections, whoConsumes, runningInfo, clientStatus, consumeDirectly, traces
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { work } from '../harness/work.ts';
+import { ClientProcess, type Failure } from '../harness/client-process.ts';
 import { commandOf } from './libraries.ts';
 
 export type Library = 'java-4.9' | 'java-5' | 'go';
-
-export interface Failure {
-  readonly kind: string;
-  readonly message: string;
-  readonly code: number | null;
-}
 
 export interface Sent {
   readonly status: string;
@@ -81,106 +71,9 @@ export interface Reply {
   [other: string]: unknown;
 }
 
-export class CallFailed extends Error {
-  readonly code: number | null;
-  readonly kind: string;
-
-  constructor(what: string, failure: Failure, calledFrom: Error) {
-    super(`${what}: ${failure.message}${failure.code === null ? '' : ` (code ${failure.code})`}`);
-    this.stack = `${this.message}\n${calledFrom.stack?.split('\n').slice(1).join('\n')}`;
-    this.code = failure.code;
-    this.kind = failure.kind;
-  }
-}
-
-interface Pending {
-  readonly op: string;
-  readonly calledFrom: Error;
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
-}
-
-const REPLY_WAIT_MS = 90_000;
-
-export class Client {
-  readonly library: Library;
-  readonly #child: ChildProcess;
-  readonly #pending = new Map<number, Pending>();
-  readonly #closed: Promise<void>;
-  #nextId = 1;
-  #isGone = false;
-
-  private constructor(library: Library, child: ChildProcess) {
-    this.library = library;
-    this.#child = child;
-    const log = createWriteStream(work('logs', `rocketmq-${library}-${child.pid}.log`));
-    child.stderr!.pipe(log);
-    createInterface({ input: child.stdout! }).on('line', (line) => this.#reply(line));
-    const kill = (): void => void child.kill('SIGKILL');
-    process.on('exit', kill);
-    this.#closed = new Promise((done) => {
-      child.on('close', (code, signal) => {
-        process.off('exit', kill);
-        this.#isGone = true;
-        for (const pending of this.#pending.values()) {
-          clearTimeout(pending.timer);
-          pending.reject(
-            new Error(`${library} ended (${code ?? signal}) during ${pending.op}, see ${String(log.path)}`),
-          );
-        }
-        this.#pending.clear();
-        done();
-      });
-    });
-  }
-
+export class Client extends ClientProcess<Reply> {
   static async start(library: Library, namesrv: string): Promise<Client> {
     const [command, args] = await commandOf(library);
-    return new Client(library, spawn(command, [...args, namesrv], { stdio: ['pipe', 'pipe', 'pipe'] }));
-  }
-
-  call(op: string, fields: Record<string, unknown> = {}): Promise<Reply> {
-    if (this.#isGone) return Promise.reject(new Error(`${this.library} is gone`));
-    const id = this.#nextId++;
-    const calledFrom = new Error();
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#pending.delete(id);
-        reject(new Error(`${this.library}: no reply to ${op} within ${REPLY_WAIT_MS} ms`));
-      }, REPLY_WAIT_MS);
-      this.#pending.set(id, { op, calledFrom, resolve, reject, timer });
-      this.#child.stdin!.write(JSON.stringify({ id, op, ...fields }) + '\n', () => undefined);
-    });
-  }
-
-  #reply(line: string): void {
-    if (!line.startsWith('{')) return;
-    const { id, ok, error } = JSON.parse(line) as { id: number; ok?: Reply; error?: Failure };
-    const pending = this.#pending.get(id);
-    if (!pending) return;
-    this.#pending.delete(id);
-    clearTimeout(pending.timer);
-    if (error) pending.reject(new CallFailed(`${this.library} ${pending.op}`, error, pending.calledFrom));
-    else pending.resolve(ok as Reply);
-  }
-
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child.kill(signal);
-  }
-
-  async kill9(): Promise<void> {
-    this.#child.stdin!.on('error', () => undefined);
-    this.#child.kill('SIGKILL');
-    await this.#closed;
-  }
-
-  /** Ends the process without closing its clients first, as an application that exits would. */
-  async stop(): Promise<void> {
-    if (this.#isGone) return;
-    this.#child.stdin!.end();
-    const force = setTimeout(() => this.#child.kill('SIGKILL'), 3_000);
-    await this.#closed;
-    clearTimeout(force);
+    return new Client(library, 'rocketmq', command, [...args, namesrv]);
   }
 }

@@ -1,10 +1,10 @@
 // What the suites of this folder share: one target (ours, or Apache's name server and broker with COMPAT_TARGET=peers),
 // client processes that are started at their first use, names that nobody else uses, and small waits.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { ClientStage } from '../harness/client-stage.ts';
 import { Product } from '../harness/product.ts';
 import { fresh } from '../harness/suite.ts';
 import { isAgainstPeers } from '../harness/target.ts';
-import { after, before } from '../harness/test.ts';
+import { sleep, until } from '../harness/wait.ts';
 import { scratch } from '../harness/work.ts';
 import { startRocketmq } from '../peers/rocketmq/rocketmq.ts';
 import { Client, type Library, type Received, type Reply } from './client.ts';
@@ -27,36 +27,16 @@ export async function startBroker(name: string): Promise<Broker> {
   return { namesrv: product.endpoints.rocketmq, stop: () => product.stop() };
 }
 
-export class Stage {
-  readonly #clients = new Map<string, Promise<Client>>();
-  #broker: Broker | null = null;
-
+export class Stage extends ClientStage<Broker, Library, Client> {
   constructor(name: string) {
-    before(async () => {
-      this.#broker = await startBroker(name);
-    });
-    after(async () => {
-      for (const client of this.#clients.values()) await client.then((one) => one.stop()).catch(() => undefined);
-      await this.#broker?.stop();
-    });
+    super(
+      () => startBroker(name),
+      (library, broker) => Client.start(library, broker.namesrv),
+    );
   }
 
   get namesrv(): string {
-    return this.#broker!.namesrv;
-  }
-
-  /** The process of this library that the tests share. */
-  client(library: Library): Promise<Client> {
-    let client = this.#clients.get(library);
-    if (!client) this.#clients.set(library, (client = Client.start(library, this.namesrv)));
-    return client;
-  }
-
-  /** Another process of this library, ended with the stage at the latest. */
-  async another(library: Library): Promise<Client> {
-    const client = Client.start(library, this.namesrv);
-    this.#clients.set(fresh('another'), client);
-    return client;
+    return this.broker.namesrv;
   }
 }
 
@@ -117,21 +97,4 @@ export const texts = (count: number, prefix = 'm'): { body: string }[] =>
 
 export const bodies = (messages: readonly { body: string }[]): string[] => messages.map((one) => one.body);
 
-/** Asks until the answer is yes; a failing probe is a no. */
-export async function until(what: string, probe: () => Promise<boolean>, waitMs = 30_000): Promise<void> {
-  const deadline = Date.now() + waitMs;
-  let last: unknown = 'the answer stayed no';
-  while (Date.now() < deadline) {
-    if (
-      await probe().catch((error: unknown) => {
-        last = error;
-        return false;
-      })
-    )
-      return;
-    await sleep(200);
-  }
-  throw new Error(`${what}: not within ${waitMs} ms`, { cause: last });
-}
-
-export { fresh, sleep };
+export { fresh, sleep, until };

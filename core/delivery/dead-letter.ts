@@ -2,9 +2,23 @@
  * The dead letter of a message that was rejected, expired or delivered too often: a copy that says where it comes from
  * and why it died, published by its queue's rule, in one entry with the end of the original.
  */
+import { type Codecs, DECODED_BYTES_MAX } from '../destinations.ts';
+import { BrokerError } from '../errors.ts';
+import type { Queue } from '../log/queue.ts';
 import { encodeRecord } from '../log/record.ts';
-import type { Codecs, Publisher } from '../publish.ts';
-import { type Death, FORMAT_CANONICAL, type Header, type Leased, type Message, type StoredPayload } from '../types.ts';
+import type { Publisher } from '../publish.ts';
+import {
+  type DeadLetter,
+  type DeadLetterTarget,
+  type Death,
+  FORMAT_CANONICAL,
+  type Header,
+  type Leased,
+  type Message,
+  type TimeMs,
+  type Topic,
+} from '../types.ts';
+import type { Append } from '../verbs.ts';
 import { emptyAppend } from './append.ts';
 import type { LeaseLine } from './lease-line.ts';
 import type { OffsetReader } from './offset-reader.ts';
@@ -23,7 +37,7 @@ export class DeadLetters {
     this.nowMs = nowMs;
   }
 
-  /** False when no rule says where to, or nothing takes it there. */
+  /** False when no rule says where to, or nothing takes it there: an exchange that is gone, a way it has come already. */
   publish(line: LeaseLine, leased: Leased, reason: Death['reason'], attempts: number): boolean {
     const target = line.topic.attributes.deadLetter;
     if (target === null || line.topic.ownGroup !== line.group.id) return false;
@@ -39,21 +53,67 @@ export class DeadLetters {
     };
     const { unit } = leased;
     const stored =
-      this.codecs.get(unit.format)?.deadLetter?.(unit.payload, leased.record, death) ?? this.canonical(leased, death);
+      this.codecs.get(unit.format)?.deadLetter?.(unit.payload, leased.record, death) ??
+      canonical(this.message(leased), death);
+    const append = this.fill(stored, target, line.topic.namespace, unit.recordTimeMaxMs, unit.priority);
+    append.routingKey = target.routingKey ?? this.ownKey(leased);
+    try {
+      const original = { group: line.group.id, queue: line.queue.number, offset: leased.offset, count: 1 };
+      return this.publisher.transfer(append, null, original, stored.avoid ?? null) > 0;
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'exchange-not-found') return false;
+      throw error;
+    }
+  }
+
+  /** What a full queue refused and wants to be a dead letter. It has no original that would have to be settled. */
+  refused(queue: Queue, topic: Topic, given: Append): void {
+    const target = topic.attributes.deadLetter;
+    const codec = this.codecs.get(given.format);
+    if (target === null || codec === undefined) return;
+    const message = codec.decode(given.payload, DECODED_BYTES_MAX)[0]!;
+    const death: Death = {
+      reason: 'max-length',
+      topic: topic.name,
+      queue: queue.id,
+      offset: queue.next,
+      group: '',
+      attempts: 0,
+      atMs: this.nowMs(),
+      target,
+    };
+    const stored = codec.deadLetter?.(given.payload, 0, death) ?? canonical(message, death);
+    const append = this.fill(stored, target, topic.namespace, given.recordTimeMaxMs, given.priority);
+    append.routingKey = target.routingKey ?? given.routingKey ?? keyOf(message);
+    try {
+      this.publisher.transfer(append, null, null, stored.avoid ?? null);
+    } catch (error) {
+      // It was refused either way, and its publisher is told so.
+      if (!(error instanceof BrokerError)) throw error;
+    }
+  }
+
+  private fill(
+    stored: DeadLetter,
+    target: DeadLetterTarget,
+    namespace: string,
+    recordTimeMaxMs: TimeMs,
+    priority: number,
+  ): Append {
     const append = this.append;
     append.topic = null;
     append.exchange = target.exchange;
-    append.namespace = line.topic.namespace;
-    append.routingKey = target.routingKey ?? this.ownKey(leased);
+    append.namespace = namespace;
     append.format = stored.format;
     append.payload = stored.payload;
     append.records = 1;
     append.key = stored.key;
-    append.recordTimeMaxMs = unit.recordTimeMaxMs;
+    append.recordTimeMaxMs = recordTimeMaxMs;
     append.flags = 0;
-    append.priority = unit.priority;
+    append.priority = priority;
     append.queue = -1;
-    return this.publisher.transfer(append, null, line.group.id, line.queue.number, leased.offset, 1) > 0;
+    append.copies = stored.copies ?? null;
+    return append;
   }
 
   private message(leased: Leased): Message {
@@ -61,30 +121,47 @@ export class DeadLetters {
   }
 
   private ownKey(leased: Leased): string {
-    const message = this.message(leased);
-    return message.routingKey ?? message.key?.toString('utf8') ?? message.tag ?? '';
+    return keyOf(this.message(leased));
   }
+}
 
-  /** Formats that do not know dead letters become canonical records with headers that say it. */
-  private canonical(leased: Leased, death: Death): StoredPayload {
-    const message = this.message(leased);
-    const text = (name: string, value: string | number): Header => ({ name, value: Buffer.from(String(value)) });
-    const headers = [
-      ...message.headers,
-      text('x-death-reason', death.reason),
-      text('x-death-topic', death.topic),
-      text('x-death-queue', death.queue),
-      text('x-death-offset', death.offset),
-      text('x-death-group', death.group),
-      text('x-death-attempts', death.attempts),
-      text('x-death-time', death.atMs),
-    ];
-    const { expirationMs: _expired, ...rest } = message;
-    return {
-      format: FORMAT_CANONICAL,
-      payload: encodeRecord({ ...rest, headers }),
-      key: message.key,
-      tag: message.tag,
-    };
+function keyOf(message: Message): string {
+  return message.routingKey ?? message.key?.toString('utf8') ?? message.tag ?? '';
+}
+
+/** Formats that do not know dead letters become canonical records with headers that say it. */
+function canonical(message: Message, death: Death): DeadLetter {
+  const text = (name: string, value: string | number): Header => ({ name, value: Buffer.from(String(value)) });
+  const headers = [
+    ...message.headers,
+    text('x-death-reason', death.reason),
+    text('x-death-topic', death.topic),
+    text('x-death-queue', death.queue),
+    text('x-death-offset', death.offset),
+    text('x-death-group', death.group),
+    text('x-death-attempts', death.attempts),
+    text('x-death-time', death.atMs),
+  ];
+  const { expirationMs: _expired, ...rest } = message;
+  return {
+    format: FORMAT_CANONICAL,
+    payload: encodeRecord({ ...rest, headers }),
+    key: message.key,
+    tag: message.tag,
+    avoid: diedIn(headers),
+  };
+}
+
+/** The queues it died in since it was last rejected, by the headers that each death has added. */
+function diedIn(headers: readonly Header[]): string[] {
+  const topics: string[] = [];
+  for (let n = headers.length - 1; n >= 0; n--) {
+    const { name, value } = headers[n]!;
+    if (name === 'x-death-topic') topics.push(String(value));
+    else if (name === 'x-death-reason' && String(value) === 'rejected') {
+      topics.pop();
+      break;
+    }
   }
+  return topics;
 }

@@ -1,7 +1,8 @@
 /**
  * Messages that are not yet due. They lie in a queue of the broker's own, each with the time it is due and the queue it
  * is meant for; when the time has come the message is published there (and routed, like any message published there)
- * and the held one is settled, in one entry. So a crash neither loses nor doubles it.
+ * and the held one is settled, in one entry. So a crash neither loses nor doubles it. A queue of the kind `system`
+ * stands for the exchange of its name: what is meant for it is published through that, by the message's routing key.
  */
 import { BrokerError } from '../errors.ts';
 import { emptyMessageFields, readMessagePart } from '../log/parts.ts';
@@ -10,6 +11,7 @@ import { unitBase, unitCount, unitExpiry } from '../log/units.ts';
 import type { Publisher } from '../publish.ts';
 import type { Shard } from '../shard.ts';
 import { DueList } from '../state/due.ts';
+import { SettleSection } from '../state/settle-notes.ts';
 import type { GroupId, Offset, TimeMs } from '../types.ts';
 import { emptyAppend } from './append.ts';
 import { emptyUnit, type OffsetReader } from './offset-reader.ts';
@@ -28,6 +30,7 @@ export class Hold {
   private readonly unit = emptyUnit();
   private readonly fields = emptyMessageFields();
   private readonly append = emptyAppend();
+  private readonly section: SettleSection;
   private timer = 0;
   private timerAtMs = Number.POSITIVE_INFINITY;
 
@@ -37,6 +40,7 @@ export class Hold {
     this.publisher = publisher;
     this.queue = queue;
     this.group = group;
+    this.section = new SettleSection(group, queue.number);
     this.restore();
   }
 
@@ -98,7 +102,7 @@ export class Hold {
     const where = this.reader.fill(at, this.unit);
     if (where === 'cold') return this.reader.loadCold(at, () => this.release(offset));
     const count = unitCount(at.bytes, at.at);
-    if (where === 'damaged') return void ledger.skip(offset, count);
+    if (where === 'damaged') return this.drop(offset, count);
     this.publish(offset, count);
   }
 
@@ -118,9 +122,23 @@ export class Hold {
     const destination = tables.queues.get(fields.dueQueue);
     const topic = destination === undefined ? null : tables.catalog.topicById(destination.topic);
     // Its topic was deleted meanwhile: nobody can read it.
-    if (destination === undefined || topic === null) return void ledger.skip(offset, count);
-    append.topic = topic;
-    append.queue = destination.id;
+    if (destination === undefined || topic === null) return this.drop(offset, count);
+    try {
+      if (topic.kind === 'system') {
+        append.topic = null;
+        append.exchange = topic.name;
+        append.routingKey = this.reader.messages(unit)[0]?.routingKey ?? '';
+        append.queue = -1;
+      } else {
+        append.topic = topic;
+        append.exchange = null;
+        append.routingKey = null;
+        append.queue = destination.id;
+      }
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      return this.drop(offset, count);
+    }
     append.namespace = topic.namespace;
     append.format = unit.format;
     append.payload = unit.payload;
@@ -131,11 +149,20 @@ export class Hold {
     append.priority = unit.priority;
     append.expiryMs = fields.expiryMs;
     try {
-      this.publisher.transfer(append, keys, this.group, this.queue.number, offset, count);
-      ledger.skip(offset, count);
+      const original = { group: this.group, queue: this.queue.number, offset, count };
+      if (this.publisher.transfer(append, keys, original) === 0) this.drop(offset, count);
+      else ledger.skip(offset, count);
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
-      this.later(offset, RETRY_MS);
+      if (error.code === 'exchange-not-found') this.drop(offset, count);
+      else this.later(offset, RETRY_MS);
     }
+  }
+
+  /** Nobody takes it. */
+  private drop(offset: Offset, count: number): void {
+    this.shard.tables.openLedger(this.group, this.queue.number, 0).skip(offset, count);
+    this.section.settled(offset, count);
+    this.shard.touch(this.section);
   }
 }

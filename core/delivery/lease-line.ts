@@ -5,7 +5,7 @@ import { UnitCursor } from '../log/queue.ts';
 import type { GroupState } from '../state/catalog.ts';
 import type { Ledger } from '../state/ledger.ts';
 import { SettleSection } from '../state/settle-notes.ts';
-import type { LeaseConsumer, Topic } from '../types.ts';
+import type { LeaseConsumer, Offset, Topic } from '../types.ts';
 
 export interface Holder {
   readonly slot: number;
@@ -23,11 +23,32 @@ export class LeaseLine {
   /** Highest priority first; equal priorities in order of arrival. */
   readonly consumers: Holder[] = [];
   private turn = 0;
+  private next = 0;
   scheduled = false;
   /** Cold bytes are on their way; nothing is delivered meanwhile, so that order is kept. */
   loading = false;
   timer = 0;
   timerAtMs = Number.POSITIVE_INFINITY;
+  /** The group is the queue's own: its rules hold for what the group reads. */
+  readonly isOwn: boolean;
+  /** With the rule that one consumer at a time is given messages: who that is. */
+  private active: Holder | null = null;
+
+  // What deaths.ts keeps here.
+  headTimer = 0;
+  headAtMs = Number.POSITIVE_INFINITY;
+  /** The head's bytes are on their way. */
+  headLoading = false;
+  /** Came back once too often; not to be delivered again. */
+  readonly doomed: Offset[] = [];
+  /** From here on messages were committed in this very turn. */
+  freshFrom = Number.POSITIVE_INFINITY;
+  seenTo: Offset;
+  /** Bytes of the bodies that are ready, of the offsets below `countedTo`; -1 says that they have to be counted. */
+  readyBytes = 0;
+  countedTo: Offset = -1;
+  /** Bytes of bodies that are not yet visible. */
+  pendingBytes = 0;
 
   constructor(group: GroupState, queue: Queue, topic: Topic, ledger: Ledger) {
     this.group = group;
@@ -35,6 +56,8 @@ export class LeaseLine {
     this.topic = topic;
     this.ledger = ledger;
     this.section = new SettleSection(group.id, queue.number);
+    this.isOwn = topic.ownGroup === group.id;
+    this.seenTo = queue.visible;
   }
 
   addConsumer(holder: Holder): void {
@@ -42,15 +65,25 @@ export class LeaseLine {
     let at = this.consumers.length;
     while (at > 0 && this.consumers[at - 1]!.consumer!.priority < priority) at--;
     this.consumers.splice(at, 0, holder);
+    this.active ??= holder;
   }
 
   removeConsumer(holder: Holder): void {
     const at = this.consumers.indexOf(holder);
-    if (at >= 0) this.consumers.splice(at, 1);
+    if (at < 0) return;
+    this.consumers.splice(at, 1);
+    if (this.active === holder) this.active = this.consumers[0] ?? null;
+  }
+
+  /** The consumer picked last was given a message: another one is next. */
+  served(): void {
+    this.turn = this.next;
   }
 
   /** The next consumer with capacity: round robin among those of the highest priority that have any. Null when none has. */
   pick(): Holder | null {
+    if (this.topic.attributes.rules?.singleActive === true && this.isOwn)
+      return this.active !== null && this.active.consumer!.capacity() > 0 ? this.active : null;
     const consumers = this.consumers;
     const count = consumers.length;
     let from = 0;
@@ -62,7 +95,7 @@ export class LeaseLine {
       for (let n = 0; n < size; n++) {
         const holder = consumers[from + ((this.turn + n) % size)]!;
         if (holder.consumer!.capacity() > 0) {
-          this.turn = ((this.turn + n) % size) + 1;
+          this.next = ((this.turn + n) % size) + 1;
           return holder;
         }
       }

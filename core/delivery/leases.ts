@@ -3,46 +3,43 @@
  * they have capacity; single messages can be taken. What is settled, and what came back how often, is in the ledger
  * and, once per turn, in the log.
  */
+import type { Codecs } from '../destinations.ts';
 import { BrokerError } from '../errors.ts';
 import type { ColdReader } from '../log/cold-reader.ts';
 import { SETTLE } from '../log/parts.ts';
 import type { Queue } from '../log/queue.ts';
-import { unitBase, unitCount, unitEntryLength, unitFlags, unitPosition } from '../log/units.ts';
+import { unitEntryLength, unitPosition } from '../log/units.ts';
 import type { Shard } from '../shard.ts';
 import type { GroupState } from '../state/catalog.ts';
 import {
-  type Death,
   type LeaseConsumer,
   type Leased,
   type Offset,
   type Outcome,
   QUEUE_NUMBER_MAX,
   type QueueNumber,
-  UNIT,
+  type Topic,
 } from '../types.ts';
 import type { LedgerState } from '../verbs.ts';
+import { type DeathHooks, Deaths, holeAt, mindsBy } from './deaths.ts';
 import { type Holder, LeaseLine } from './lease-line.ts';
 import { emptyUnit, type OffsetReader } from './offset-reader.ts';
 
 /** Messages delivered from one queue before others get their turn. */
 const DELIVERIES_PER_TURN = 512;
-/** A dead letter that cannot be published now (the disk is full) is tried again so much later. */
-const DEAD_LETTER_RETRY_MS = 1000;
+/** Messages that die while the next one to deliver is looked for, before others get their turn. */
+const DEATHS_PER_LOOK = 1000;
+/** Queues that are looked at after a start before others get their turn. */
+const QUEUES_PER_STEP = 64;
 const LEASE_PROTOCOL = 'lease';
-
-export interface LeaseHooks {
-  /**
-   * Publishes the dead letter and settles the original in the log, atomically. False when no rule says where to: then
-   * the message is simply settled. Throws BrokerError when it cannot be done now.
-   */
-  deadLetter(line: LeaseLine, leased: Leased, death: Death['reason'], attempts: number): boolean;
-}
 
 export class Leases {
   private readonly shard: Shard;
   private readonly reader: OffsetReader;
   private readonly cold: ColdReader;
-  private readonly hooks: LeaseHooks;
+  readonly deaths: Deaths;
+  /** A queue was used: it has a consumer more or less, or somebody took a message. */
+  used: ((queue: Queue) => void) | null = null;
   private readonly lines = new Map<number, LeaseLine>();
   private readonly byQueue = new Map<QueueNumber, LeaseLine[]>();
   private readonly holders = new Map<object, Holder>();
@@ -58,16 +55,43 @@ export class Leases {
     record: 0,
   };
 
-  constructor(shard: Shard, reader: OffsetReader, cold: ColdReader, hooks: LeaseHooks) {
+  constructor(
+    shard: Shard,
+    reader: OffsetReader,
+    cold: ColdReader,
+    codecs: Codecs,
+    deadLetter: DeathHooks['deadLetter'],
+  ) {
     this.shard = shard;
     this.reader = reader;
     this.cold = cold;
-    this.hooks = hooks;
+    this.deaths = new Deaths(shard, reader, cold, codecs, {
+      deadLetter,
+      lineOf: (queue) => this.ownLine(queue),
+      schedule: (line) => this.schedule(line),
+      arm: (line) => this.arm(line),
+    });
     for (const { group, queue, ledger } of shard.tables.allLedgers()) {
       const state = shard.tables.catalog.groupById(group);
       const row = shard.tables.queues.get(queue);
       if (state !== null && row !== undefined && ledger.nextDueMs() < Number.POSITIVE_INFINITY)
         this.arm(this.line(state, row));
+    }
+    shard.jobs.add(this.lookAtHeads(), (error) => {
+      if (error !== null) throw error;
+    });
+  }
+
+  /** After a start: what died of age meanwhile, and when the next one will. */
+  private *lookAtHeads(): Generator<undefined, void, void> {
+    const { tables } = this.shard;
+    let step = 0;
+    for (const queue of [...tables.queues.all()]) {
+      if (queue.next === queue.start || tables.catalog.topicById(queue.topic)?.kind !== 'queue') continue;
+      queue.expires = true;
+      const line = this.ownLine(queue);
+      if (line !== null) this.schedule(line);
+      if (++step % QUEUES_PER_STEP === 0) yield;
     }
   }
 
@@ -103,6 +127,15 @@ export class Leases {
     return line;
   }
 
+  /** The line that reads a queue for its own group; null where nobody reads it and nothing happens to it by itself. */
+  private ownLine(queue: Queue): LeaseLine | null {
+    const topic = this.shard.tables.catalog.topicById(queue.topic);
+    if (topic === null || topic.kind !== 'queue') return null;
+    const group = this.shard.tables.catalog.groupById(topic.ownGroup);
+    if (group === null) return null;
+    return this.find(group, queue.number) ?? (queue.expires || mindsBy(topic) ? this.line(group, queue) : null);
+  }
+
   /** The group or queue is gone: consumers hear of it, nothing is delivered any more. */
   forget(matches: (line: LeaseLine) => boolean): void {
     for (const [key, line] of this.lines) {
@@ -112,6 +145,7 @@ export class Leases {
       if (lines.length === 0) this.byQueue.delete(line.queue.number);
       else this.byQueue.set(line.queue.number, lines);
       if (line.timer !== 0) this.shard.clock.clearTimer(line.timer);
+      this.deaths.forget(line);
       for (const holder of [...line.consumers]) {
         line.removeConsumer(holder);
         holder.lines.delete(line);
@@ -179,6 +213,7 @@ export class Leases {
     for (const line of lines) {
       if (line.topic.ownGroup !== group.id) group.protocol = LEASE_PROTOCOL;
       line.addConsumer(holder);
+      this.used?.(line.queue);
       this.schedule(line);
     }
   }
@@ -186,7 +221,11 @@ export class Leases {
   unsubscribe(consumer: LeaseConsumer, keep: boolean): void {
     const holder = this.holders.get(consumer);
     if (holder === undefined) return;
-    for (const line of holder.lines) line.removeConsumer(holder);
+    for (const line of holder.lines) {
+      line.removeConsumer(holder);
+      this.used?.(line.queue);
+      this.schedule(line);
+    }
     if (!keep) this.letGo(consumer, holder);
     const group = consumer.group as GroupState;
     if (group.protocol !== LEASE_PROTOCOL) return;
@@ -202,11 +241,14 @@ export class Leases {
   private letGo(key: object, holder: Holder): void {
     this.holders.delete(key);
     for (const line of holder.lines) {
-      line.ledger.release(holder.slot, (offset) =>
-        this.note(line, SETTLE.returned, offset, line.ledger.deliveries(offset), 0),
-      );
+      line.ledger.release(holder.slot, (offset) => this.returned(line, offset, 0));
       this.schedule(line);
     }
+  }
+
+  private returned(line: LeaseLine, offset: Offset, notBeforeMs: number): void {
+    this.note(line, SETTLE.returned, offset, line.ledger.deliveries(offset), notBeforeMs);
+    this.deaths.returned(line, offset);
   }
 
   resume(consumer: LeaseConsumer): void {
@@ -218,16 +260,34 @@ export class Leases {
     return this.find(group, queue)?.consumers.length ?? 0;
   }
 
+  /** Consumers of a queue, for its own group. */
+  consumersOf(topic: Topic): number {
+    const group = this.shard.tables.catalog.groupById(topic.ownGroup);
+    return group === null ? 0 : this.consumerCount(group, topic.queues[0]!);
+  }
+
   // ---------------------------------------------------------------- dispatch
 
   advanced(queue: Queue): void {
     const lines = this.byQueue.get(queue.number);
-    if (lines === undefined) return;
-    for (const line of lines) if (line.consumers.length > 0 && !line.scheduled) this.dispatch(line);
+    if (lines === undefined) {
+      const line = this.ownLine(queue);
+      if (line !== null) this.deaths.tend(line);
+      return;
+    }
+    for (const line of lines) {
+      this.deaths.count(line);
+      if (line.consumers.length > 0 && !line.scheduled) {
+        line.freshFrom = line.seenTo;
+        this.dispatch(line);
+        line.freshFrom = Number.POSITIVE_INFINITY;
+      } else this.deaths.tend(line);
+      line.seenTo = queue.visible;
+    }
   }
 
   private schedule(line: LeaseLine): void {
-    if (line.scheduled || line.consumers.length === 0) return;
+    if (line.scheduled || (line.consumers.length === 0 && !this.deaths.minds(line))) return;
     line.scheduled = true;
     this.ready.push(line);
     if (this.scheduled) return;
@@ -247,13 +307,28 @@ export class Leases {
   };
 
   private dispatch(line: LeaseLine): void {
+    const { queues } = line.topic;
+    if (!line.isOwn || queues.length === 1) this.deliver(line);
+    else {
+      // One line for each priority: nothing is taken from a lower one while a higher one has something to give.
+      for (let level = queues.length - 1; level >= 0; level--) {
+        const one = this.find(line.group, queues[level]!);
+        if (one !== undefined && !this.deliver(one)) break;
+      }
+    }
+    this.deaths.tend(line);
+  }
+
+  /** False when there is more: nobody has capacity for it, its bytes are on their way, or others get their turn first. */
+  private deliver(line: LeaseLine): boolean {
     for (let budget = DELIVERIES_PER_TURN; budget > 0; budget--) {
-      if (line.loading) return;
+      if (line.loading) return false;
       const holder = line.pick();
-      if (holder === null) return;
+      if (holder === null) return false;
       const offset = this.next(line, holder, 0, false);
-      if (offset < 0) return;
+      if (offset < 0) return !line.loading && !line.scheduled;
       const consumer = holder.consumer!;
+      line.served();
       consumer.deliver(this.leased);
       if (consumer.autoSettle) {
         line.ledger.settle(offset);
@@ -261,6 +336,7 @@ export class Leases {
       }
     }
     this.schedule(line);
+    return false;
   }
 
   /**
@@ -271,7 +347,7 @@ export class Leases {
     const { queue, ledger } = line;
     const nowMs = this.shard.log.storeTimeMs();
     const deadlineMs = leaseMs === 0 ? 0 : nowMs + leaseMs;
-    for (;;) {
+    for (let deaths = 0; ; ) {
       if (ledger.floor < queue.start) {
         this.settled(line, ledger.floor, queue.start - ledger.floor);
         ledger.skip(ledger.floor, queue.start - ledger.floor);
@@ -307,10 +383,13 @@ export class Leases {
       leased.deliveries = ledger.deliveries(offset);
       leased.redelivered = ledger.redelivered(offset);
       leased.record = leased.unit.firstRecord + offset - leased.unit.baseOffset;
-      const death = this.deathOf(line, leased, nowMs);
+      this.deaths.taken(line, leased);
+      const death = this.deaths.of(line, leased, nowMs);
       if (death !== null) {
-        this.bury(line, leased, death);
-        continue;
+        this.deaths.bury(line, leased, death);
+        if (++deaths < DEATHS_PER_LOOK) continue;
+        this.schedule(line);
+        return -1;
       }
       if (leaseMs === 0) {
         line.section.deliveredUpTo(offset + 1);
@@ -325,22 +404,10 @@ export class Leases {
     }
   }
 
-  /** Puts the cursor on the unit that holds the offset; returns the size of the hole there is instead, 0 when there is none. */
-  private seek(line: LeaseLine, offset: Offset): number {
-    const { cursor, queue } = line;
-    if (cursor.bytes.length === 0 || !cursor.holds(queue, offset)) {
-      if (!cursor.seek(queue, offset)) return queue.visible - offset;
-    }
-    const base = unitBase(cursor.bytes, cursor.at);
-    if (base > offset) return Math.min(base, queue.visible) - offset;
-    if (unitFlags(cursor.bytes, cursor.at) & UNIT.control) return base + unitCount(cursor.bytes, cursor.at) - offset;
-    return 0;
-  }
-
-  /** The same; -1 when the index is damaged: then the line waits for the new one. */
+  /** The size of the hole at the offset, 0 when there is none; -1 when the index is damaged: then the line waits for the new one. */
   private seekNow(line: LeaseLine, offset: Offset): number {
     try {
-      return this.seek(line, offset);
+      return holeAt(line.cursor, line.queue, offset);
     } catch (error) {
       this.reader.afterRepair(error, () => {
         line.loading = false;
@@ -369,32 +436,6 @@ export class Leases {
     return 'cold';
   }
 
-  private deathOf(line: LeaseLine, leased: Leased, nowMs: number): Death['reason'] | null {
-    const { attributes } = line.topic;
-    const unit = leased.unit;
-    if (unit.expiryMs > 0 && unit.expiryMs <= nowMs) return 'expired';
-    if (attributes.messageTtlMs >= 0 && unit.storeTimeMs + attributes.messageTtlMs <= nowMs) return 'expired';
-    const max = line.topic.ownGroup === line.group.id ? attributes.deliveriesMax : line.group.attributes.deliveriesMax;
-    return max >= 0 && leased.deliveries >= max ? 'delivery-limit' : null;
-  }
-
-  private bury(line: LeaseLine, leased: Leased, reason: Death['reason']): void {
-    const { ledger } = line;
-    try {
-      const moved = this.hooks.deadLetter(line, leased, reason, leased.deliveries);
-      ledger.skip(leased.offset, 1);
-      if (!moved) this.settled(line, leased.offset, 1);
-      else this.shard.signals.counts.deadLettered++;
-    } catch (error) {
-      if (!(error instanceof BrokerError) || !error.retriable) throw error;
-      const notBeforeMs = this.shard.log.storeTimeMs() + DEAD_LETTER_RETRY_MS;
-      ledger.requeue(leased.offset, false, notBeforeMs);
-      // Else a restart would find the lease that ended here, and count it as a delivery.
-      this.note(line, SETTLE.returned, leased.offset, leased.deliveries, notBeforeMs);
-      this.arm(line);
-    }
-  }
-
   // ---------------------------------------------------------------- one at a time, and settling
 
   leaseOne(group: GroupState, queue: Queue, key: object, leaseMs: number, take: (leased: Leased) => void): boolean {
@@ -407,9 +448,22 @@ export class Leases {
     }
     holder.lines.add(line);
     const offset = this.next(line, holder, leaseMs, true);
-    if (offset < 0) return false;
-    take(this.leased);
-    return true;
+    this.used?.(queue);
+    if (offset >= 0) take(this.leased);
+    // What it was in front of may have lived its time already.
+    this.deaths.tend(line);
+    return offset >= 0;
+  }
+
+  isLeased(group: GroupState, queue: QueueNumber, offset: Offset): boolean {
+    return this.find(group, queue)?.ledger.isLeased(offset) === true;
+  }
+
+  /** An entry of the log says that it is settled. */
+  settledAlready(group: GroupState, queue: QueueNumber, offset: Offset): void {
+    this.shard.signals.settled?.(group.id, queue, offset, 'done');
+    this.shard.signals.counts.settled++;
+    this.find(group, queue)!.ledger.settle(offset);
   }
 
   settle(group: GroupState, queue: QueueNumber, offset: Offset, outcome: Outcome, delayMs: number): boolean {
@@ -428,50 +482,16 @@ export class Leases {
       case 'retry': {
         const notBeforeMs = outcome === 'retry' && delayMs > 0 ? this.shard.log.storeTimeMs() + delayMs : 0;
         ledger.requeue(offset, true, notBeforeMs);
-        this.note(line, SETTLE.returned, offset, ledger.deliveries(offset), notBeforeMs);
+        this.returned(line, offset, notBeforeMs);
         signals.counts.requeued++;
         if (notBeforeMs === 0) this.schedule(line);
         else this.arm(line);
         return true;
       }
       case 'reject':
-        this.reject(line, offset);
+        this.deaths.reject(line, offset);
         return true;
     }
-  }
-
-  private reject(line: LeaseLine, offset: Offset): void {
-    const settle = (): void => {
-      line.ledger.skip(offset, 1);
-      this.settled(line, offset, 1);
-    };
-    if (line.topic.attributes.deadLetter === null) return settle();
-    // Whoever held it may be gone by the time its bytes are there: then it is another's.
-    const again = (): void => {
-      const isThere = this.find(line.group, line.queue.number) === line;
-      if (isThere && line.ledger.isLeased(offset)) this.reject(line, offset);
-    };
-    let hole: number;
-    try {
-      hole = this.seek(line, offset);
-    } catch (error) {
-      this.reader.afterRepair(error, again);
-      return;
-    }
-    if (hole > 0) return settle();
-    const where = this.reader.fill(line.cursor, this.leased.unit);
-    if (where === 'damaged') return settle();
-    if (where === 'cold') {
-      this.reader.loadCold(line.cursor, again);
-      return;
-    }
-    const leased = this.leased;
-    leased.queue = line.queue.number;
-    leased.offset = offset;
-    leased.deliveries = line.ledger.deliveries(offset);
-    leased.redelivered = true;
-    leased.record = leased.unit.firstRecord + offset - leased.unit.baseOffset;
-    this.bury(line, leased, 'rejected');
   }
 
   /** Settles everything that is ready; what is leased stays. Returns how many. */
@@ -479,12 +499,14 @@ export class Leases {
     const line = this.line(group, queue);
     const count = line.ledger.readyCount(queue.visible);
     line.ledger.settleReady(queue.visible, (from, settled) => this.settled(line, from, settled));
+    this.deaths.recount(line);
     return count;
   }
 
   moveFloor(group: GroupState, queue: Queue, offset: Offset): void {
     const line = this.line(group, queue);
     line.ledger.applyFloor(Math.min(offset, queue.visible));
+    this.deaths.recount(line);
     this.note(line, SETTLE.floor, line.ledger.floor, 0, 0);
   }
 
@@ -515,9 +537,7 @@ export class Leases {
     line.timer = 0;
     line.timerAtMs = Number.POSITIVE_INFINITY;
     if (this.shard.log.lost !== null) return;
-    line.ledger.expire(this.shard.log.storeTimeMs(), (offset) =>
-      this.note(line, SETTLE.returned, offset, line.ledger.deliveries(offset), 0),
-    );
+    line.ledger.expire(this.shard.log.storeTimeMs(), (offset) => this.returned(line, offset, 0));
     this.schedule(line);
     this.arm(line);
   };

@@ -2,6 +2,8 @@
  * Reading by offset: visible units of one queue from an offset on, as slices of the stored bytes. Also the lookups by
  * time and by key, and the decoded view of a payload for readers of another format.
  */
+
+import { type Codecs, DECODED_BYTES_MAX } from '../destinations.ts';
 import { assert, BrokerError } from '../errors.ts';
 import type { ColdReader } from '../log/cold-reader.ts';
 import type { IndexRepair } from '../log/index-repair.ts';
@@ -24,7 +26,6 @@ import {
   unitStoreTime,
   unitTagHash,
 } from '../log/units.ts';
-import { type Codecs, DECODED_BYTES_MAX } from '../publish.ts';
 import type { Signals } from '../signals.ts';
 import {
   type Message,
@@ -236,7 +237,12 @@ export class OffsetReader {
     return this.repaired(async () => {
       for (const run of queue.runs) {
         if (run.units === 0 || run.storeTimeLastMs < timeMs) continue;
-        const n = run.search((bytes, at) => unitStoreTime(bytes, at) >= timeMs, this.scratch);
+        // What lies below the queue's start is gone, though its units may be there as long as their segment is.
+        const kept = run.locate(queue.start, this.scratch);
+        const n = Math.max(
+          kept,
+          run.search((bytes, at) => unitStoreTime(bytes, at) >= timeMs, this.scratch),
+        );
         if (n === run.units) continue;
         run.unitAt(n, this.scratch);
         const offset = Math.max(unitBase(this.scratch.bytes, this.scratch.at), queue.start);

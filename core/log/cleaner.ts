@@ -74,6 +74,7 @@ export function* moveSurvivors(
 ): Job {
   const { disk, crc } = options;
   // The active segment ends here, so the next one must be there; on a full disk the victim stays as it is.
+  yield* journal.standBy();
   if (!journal.ready()) return;
   // Positions are plentiful: a range that is surely large enough costs nothing, the file is as long as what it holds.
   const capacity = 2 * (victim.end - victim.base) + 4096;

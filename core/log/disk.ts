@@ -30,9 +30,13 @@ export interface DiskFile {
   write(source: Buffer, sourceStart: number, length: number, position: number): void;
   /** fdatasync on the caller's thread. */
   sync(): void;
-  /** fdatasync elsewhere; it must not queue behind reads, compression or password hashing. */
-  syncAsync(done: (error: DiskError | null) => void): void;
+  /**
+   * fdatasync elsewhere; it must not queue behind reads, compression or password hashing. `tookMs` is the time of the
+   * sync itself, without the way there and back.
+   */
+  syncAsync(done: (error: DiskError | null, tookMs: number) => void): void;
   truncate(length: number): void;
+  /** No more calls; what the system frees with it (the pages of a removed file) is freed elsewhere. */
   close(): void;
 }
 

@@ -9,6 +9,7 @@
 import { assert } from '../errors.ts';
 import type { Clock, Crc32c, Position, Random } from '../types.ts';
 import { type Disk, DiskError, type DiskFile, makeDurableDirectory } from './disk.ts';
+import type { Job } from './jobs.ts';
 import { type Journal, JournalError, type Range } from './journal.ts';
 import {
   encodeSeal,
@@ -66,6 +67,8 @@ export interface FileJournalOptions {
   reserveBytes: number;
 }
 
+/** Zeros that a job writes between two looks at the clock, in bytes. */
+const STAND_BY_STEP = 256 * 1024;
 /** Asked again for space so often, in milliseconds, while the disk is full. */
 const FULL_RETRY_MS = 500;
 
@@ -142,13 +145,13 @@ export class FileJournal implements Journal {
     }
   }
 
-  syncAsync(done: (error: JournalError | null) => void): void {
+  syncAsync(done: (error: JournalError | null, tookMs: number) => void): void {
     this.live();
-    this.active.file.syncAsync((error) => {
+    this.active.file.syncAsync((error, tookMs) => {
       // Whoever closes the journal has synced it: what was under way then has nothing left to say.
       if (this.closed) return;
-      if (error === null) return done(this.failed);
-      done(this.fail(new JournalError('unknown', 'sync of the log failed', { cause: error })));
+      if (error === null) return done(this.failed, tookMs);
+      done(this.fail(new JournalError('unknown', 'sync of the log failed', { cause: error })), tookMs);
     });
   }
 
@@ -266,6 +269,28 @@ export class FileJournal implements Journal {
     return this.spare?.ready === true;
   }
 
+  /** The same as `ready`, in slices: a job that needs the next segment soon does not stop the loop for it. */
+  *standBy(): Job {
+    while (this.failed === null && this.spare?.ready !== true && this.askAgain()) {
+      this.fill((spare) => spare.fill(STAND_BY_STEP));
+      const spare = this.spare;
+      if (spare === null || spare.zeroed < spare.total) yield undefined;
+      else
+        yield {
+          sync: () => this.fill((current) => current.finish()),
+          syncAsync: (done) =>
+            spare.syncAsync((error) => {
+              if (error !== null) this.spareFailed(error);
+              done(error);
+            }),
+        };
+    }
+  }
+
+  private spareFailed(error: DiskError): JournalError {
+    return this.fail(new JournalError('unknown', 'sync of the next segment failed', { cause: error }));
+  }
+
   get full(): boolean {
     return this.fullSinceMs > 0 && this.spare?.ready !== true;
   }
@@ -281,9 +306,7 @@ export class FileJournal implements Journal {
         const due = Math.ceil((used / (this.active.head.capacity - 2 * this.options.reserveBytes)) * spare.total);
         if (due > spare.zeroed) spare.fill(due - spare.zeroed);
       }
-      spare.syncBehind((error) =>
-        this.fail(new JournalError('unknown', 'sync of the next segment failed', { cause: error })),
-      );
+      spare.syncBehind((error) => this.spareFailed(error));
     });
   }
 

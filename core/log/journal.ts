@@ -44,9 +44,9 @@ export interface Journal {
   ranges(): readonly Range[];
   /** Writes at the tail, whole. */
   append(position: Position, bytes: Buffer, start: number, length: number): void;
-  /** All that was appended is durable when it returns, or when `done` is called without error. */
+  /** All that was appended is durable when it returns, or when `done` is called without error; `tookMs` as of a DiskFile. */
   sync(): void;
-  syncAsync(done: (error: JournalError | null) => void): void;
+  syncAsync(done: (error: JournalError | null, tookMs: number) => void): void;
   /** Ends the active range (durable first) and begins the next at the tail. */
   roll(): void;
   /** Reads committed bytes; `length` bytes that lie within one range. */

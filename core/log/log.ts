@@ -43,6 +43,8 @@ export interface LogListener {
 }
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
+/** So much of `async` entries does not wait for the interval: the sync of a roll, which is on the loop, has little left to do. */
+const SYNC_AHEAD_BYTES = 8 * 1024 * 1024;
 
 export class Log {
   readonly journal: Journal;
@@ -60,6 +62,7 @@ export class Log {
   /** Some entry up to here asked for a sync. */
   private syncWantedTo: Position = 0;
   private syncing = false;
+  private quiet: (() => void) | null = null;
   private scheduled = false;
   private intervalArmed = false;
   private syncMs = 0;
@@ -179,6 +182,7 @@ export class Log {
     if (this.lost !== null) return;
     this.releaseWaiting();
     this.maybeSync();
+    if (this.writtenTo - this.syncedTo >= SYNC_AHEAD_BYTES) this.startSync(false);
     if (this.syncedTo < this.writtenTo && !this.intervalArmed) {
       this.intervalArmed = true;
       this.clock.setTimer(this.options.flushIntervalMs, this.interval);
@@ -246,29 +250,31 @@ export class Log {
   private startSync(inline: boolean): void {
     if (this.syncing) return;
     const upTo = this.writtenTo;
-    const started = performance.now();
     this.syncs++;
     if (inline) {
+      const started = performance.now();
       try {
         this.journal.sync();
       } catch (error) {
         return this.fail(error);
       }
-      this.synced(upTo, started);
+      this.synced(upTo, performance.now() - started);
       return;
     }
     this.syncing = true;
-    this.journal.syncAsync((error) => {
+    this.journal.syncAsync((error, tookMs) => {
       this.syncing = false;
       if (this.lost !== null) return;
       if (error !== null) return this.fail(error);
-      this.synced(upTo, started);
+      this.synced(upTo, tookMs);
       this.maybeSync();
+      this.syncEnded();
     });
   }
 
-  private synced(upTo: Position, started: number): void {
-    this.syncMs += (performance.now() - started - this.syncMs) / 8;
+  /** The time of the sync itself decides where the next one is done: the way to the other thread is longer than a quick one. */
+  private synced(upTo: Position, tookMs: number): void {
+    this.syncMs += (tookMs - this.syncMs) / 8;
     if (upTo <= this.syncedTo) return;
     this.syncedTo = upTo;
     this.listener.committed(this.writtenTo, this.syncedTo);
@@ -299,9 +305,17 @@ export class Log {
     while (this.waiting.length > 0 && this.waiting[0]!.upTo <= this.syncedTo) this.waiting.shift()!.done(null);
   }
 
-  /** Another sync is under way; its outcome decides about what was written before it. */
-  get syncInFlight(): boolean {
-    return this.syncing && this.lost === null;
+  /** Calls back when no sync is under way: the outcome of one decides about what was written before it. */
+  whenQuiet(done: () => void): void {
+    this.quiet = done;
+    this.syncEnded();
+  }
+
+  private syncEnded(): void {
+    if (this.syncing && this.lost === null) return;
+    const { quiet } = this;
+    this.quiet = null;
+    quiet?.();
   }
 
   /** Everything durable when it returns: at shutdown and before a manifest. No other sync may be under way. */
@@ -318,6 +332,7 @@ export class Log {
     if (!(error instanceof JournalError)) throw error;
     if (this.lost !== null) return;
     this.lost = error;
+    this.syncEnded();
     this.listener.lost(error);
   }
 

@@ -20,6 +20,8 @@ export class Queue {
   readonly runs: Run[] = [];
   /** Appends that wait for a sync; while there are any, later ones wait behind them. */
   syncPending = 0;
+  /** Some message in it may have an end of its own. After a start nobody knows, so whatever holds messages may. */
+  expires = false;
 
   constructor(number: QueueNumber, topic: TopicId, id: number) {
     this.number = number;

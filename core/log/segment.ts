@@ -147,10 +147,18 @@ export class Spare {
     const upTo = this.zeroed;
     if (this.syncing || upTo === this.synced || (upTo < this.total && upTo - this.synced < SYNC_STEP)) return;
     this.syncing = true;
-    this.file.syncAsync((error) => {
+    this.syncAsync((error) => {
       this.syncing = false;
-      if (error !== null) return failed(error);
-      if (upTo > this.synced) this.synced = upTo;
+      if (error !== null) failed(error);
+    });
+  }
+
+  /** Makes durable off the loop what was written so far. */
+  syncAsync(done: (error: DiskError | null) => void): void {
+    const upTo = this.zeroed;
+    this.file.syncAsync((error) => {
+      if (error === null && upTo > this.synced) this.synced = upTo;
+      done(error);
     });
   }
 

@@ -110,17 +110,8 @@ export class Ledger {
    */
   acquire(endOffset: Offset, holder: number, deadlineMs: TimeMs, nowMs: TimeMs): Offset {
     assert(holder >= 0 && holder <= HOLDER_MAX, 'a holder is a number from 0 to 2^31 - 4');
-    if (this.waiting !== null) this.promote(nowMs);
-    let offset = this.untouched(endOffset);
-    const page = this.due === null ? -1 : this.duePage();
-    if (page >= 0) {
-      const side = this.locate(page * SIDE)!;
-      while (!isDue(side, side.dueFrom)) side.dueFrom++;
-      const returned = page * SIDE + side.dueFrom;
-      if (returned < endOffset && (offset < 0 || returned < offset)) offset = returned;
-      else if (offset < 0) return -1;
-    } else if (offset < 0) return -1;
-
+    const offset = this.peek(endOffset, nowMs);
+    if (offset < 0) return -1;
     const isNext = offset === this.frontier;
     const side = this.open(offset);
     const at = this.at;
@@ -136,6 +127,18 @@ export class Ledger {
     if (deadlineMs > 0) this.setDeadline(side, at, offset, deadlineMs);
     else if (side.times !== null) side.times[at] = 0;
     return offset;
+  }
+
+  /** The offset that `acquire` would lease now, -1 when there is none. */
+  peek(endOffset: Offset, nowMs: TimeMs): Offset {
+    if (this.waiting !== null) this.promote(nowMs);
+    const offset = this.untouched(endOffset);
+    const page = this.due === null ? -1 : this.duePage();
+    if (page < 0) return offset;
+    const side = this.locate(page * SIDE)!;
+    while (!isDue(side, side.dueFrom)) side.dueFrom++;
+    const returned = page * SIDE + side.dueFrom;
+    return returned < endOffset && (offset < 0 || returned < offset) ? returned : offset;
   }
 
   /** False when the offset is not leased now. */

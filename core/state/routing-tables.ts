@@ -1,5 +1,5 @@
 /**
- * The four ways in which an exchange chooses among its bindings. Bindings with the same pattern share a node; a table
+ * The ways in which an exchange chooses among its bindings. Bindings with the same pattern share a node; a table
  * finds the nodes that match a message. Tables follow each bind and unbind in the time that row takes, whatever their
  * size.
  *
@@ -7,7 +7,8 @@
  * word, which may be an empty one ("a..b" has three), `#` for zero or more. The empty key has no words: `#` and the
  * empty pattern match it, `*` does not.
  */
-import type { Binding, ExchangeType, Header, Message } from '../types.ts';
+import type { Binding, Exchange, Header, Message, WantedHeader } from '../types.ts';
+import { HashTable } from './hash-table.ts';
 
 let nextNode = 1;
 
@@ -58,9 +59,11 @@ export interface RouteTable {
   /** The nodes that match every message. */
   always(found: (node: RouteNode) => void): void;
   readonly nodeCount: number;
+  /** The answer depends on more of the message than its routing key. */
+  readonly looksInside: boolean;
 }
 
-export function openTable(type: ExchangeType): RouteTable {
+export function openTable({ type, hashOn }: Pick<Exchange, 'type' | 'hashOn'>): RouteTable {
   switch (type) {
     case 'direct':
       return new DirectTable();
@@ -70,10 +73,13 @@ export function openTable(type: ExchangeType): RouteTable {
       return new TopicTable();
     case 'headers':
       return new HeadersTable();
+    case 'hash':
+      return new HashTable(hashOn ?? null);
   }
 }
 
 class FanoutTable implements RouteTable {
+  readonly looksInside = false;
   private readonly node = new RouteNode();
 
   add(identity: string, row: Binding): void {
@@ -96,6 +102,7 @@ class FanoutTable implements RouteTable {
 }
 
 class DirectTable implements RouteTable {
+  readonly looksInside = false;
   private readonly nodes = new Map<string, RouteNode>();
 
   add(identity: string, row: Binding): void {
@@ -147,6 +154,7 @@ function wordsOf(text: string): string[] {
 }
 
 class TopicTable implements RouteTable {
+  readonly looksInside = false;
   private readonly root = new Place(false);
   private step = 0;
   private current: Place[] = [];
@@ -221,6 +229,7 @@ class TopicTable implements RouteTable {
 // ---------------------------------------------------------------- headers
 
 class HeadersTable implements RouteTable {
+  readonly looksInside = true;
   private readonly entries = new Map<string, { match: Binding['match']; node: RouteNode }>();
 
   add(identity: string, row: Binding): void {
@@ -259,8 +268,10 @@ function matches(match: Binding['match'], headers: readonly Header[]): boolean {
 }
 
 /** Equal in type and value; a wanted header without value asks only that it be there. */
-function fits(wanted: Header, header: Header): boolean {
+function fits(wanted: WantedHeader, header: Header): boolean {
   if (wanted.name !== header.name) return false;
   if (wanted.value === null) return true;
-  return header.value !== null && (wanted.type ?? '') === (header.type ?? '') && wanted.value.equals(header.value);
+  const type = header.type ?? '';
+  const isLike = wanted.types === undefined ? type === (wanted.type ?? '') : wanted.types.includes(type);
+  return isLike && header.value !== null && wanted.value.equals(header.value);
 }

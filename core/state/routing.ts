@@ -3,13 +3,14 @@
  * routing key (routing-tables.ts) are kept beside them, and answers are cached until a row of the namespace changes.
  *
  * A source is the name of an exchange, or of a log topic when no exchange row of that name exists: then it behaves as a
- * topic exchange. A route follows bindings from exchange to exchange, each exchange once.
+ * topic exchange. A route follows bindings from exchange to exchange, and from one whose bindings take nothing to its
+ * alternate, each exchange once.
  *
  * Invariants: the queues that one set of matching nodes leads to are one array, the same object until a row changes, so
- * that what is made of it (an interned set of queues) can be found again by it. What a headers exchange took part in
- * depends on more than the routing key and is computed for each message.
+ * that what is made of it (an interned set of queues) can be found again by it. What an exchange took part in that looks
+ * inside messages (headers, a hash of one) depends on more than the routing key and is computed for each message.
  */
-import type { Binding, Exchange, ExchangeType, Message } from '../types.ts';
+import type { Binding, Exchange, Message } from '../types.ts';
 import type { StateEvent } from './events.ts';
 import { openTable, type RouteNode, type RouteTable } from './routing-tables.ts';
 
@@ -31,9 +32,13 @@ export interface TopicRoutes {
 interface Source {
   readonly name: string;
   readonly rows: Map<string, Binding>;
-  type: ExchangeType;
+  kind: Kind;
   table: RouteTable;
 }
+
+type Kind = Pick<Exchange, 'type' | 'hashOn'>;
+
+const AS_TOPIC: Kind = { type: 'topic' };
 
 interface Namespace {
   readonly exchanges: Map<string, Exchange>;
@@ -60,7 +65,9 @@ export class Routing {
   // What one walk collects; reused.
   private nodes: RouteNode[] = [];
   private readonly walked = new Set<string>();
-  private byHeaders = false;
+  private readonly path: string[] = [];
+  private looksInside = false;
+  private hasAlternate = false;
   private readonly collect = (node: RouteNode): void => {
     this.nodes.push(node);
   };
@@ -71,7 +78,7 @@ export class Routing {
     const space = this.open(row.namespace);
     space.exchanges.set(row.name, row);
     const source = space.sources.get(row.name);
-    if (source !== undefined) retype(source, row.type);
+    if (source !== undefined) retype(source, row);
     forgetRoutes(space);
   }
 
@@ -92,8 +99,8 @@ export class Routing {
     const space = this.open(row.namespace);
     let source = space.sources.get(row.source);
     if (source === undefined) {
-      const type = space.exchanges.get(row.source)?.type ?? 'topic';
-      source = { name: row.source, rows: new Map(), type, table: openTable(type) };
+      const kind = space.exchanges.get(row.source) ?? AS_TOPIC;
+      source = { name: row.source, rows: new Map(), kind, table: openTable(kind) };
       space.sources.set(row.source, source);
     }
     const identity = identityOf(row);
@@ -149,6 +156,36 @@ export class Routing {
     return [...(this.namespaces.get(namespace)?.sources.get(source)?.rows.values() ?? [])];
   }
 
+  /** The bindings that lead to it. */
+  leadingTo(namespace: string, kind: Binding['destinationKind'], name: string): Binding[] {
+    return [...(this.namespaces.get(namespace)?.destinations.get(destinationKey(kind, name)) ?? [])];
+  }
+
+  /**
+   * Exchanges that are to go with their last binding, when these bindings go; with them go the bindings to them, and
+   * so perhaps further ones.
+   */
+  orphans(namespace: string, goes: readonly Binding[]): string[] {
+    const space = this.namespaces.get(namespace);
+    if (space === undefined) return [];
+    const gone = new Set(goes);
+    const names: string[] = [];
+    for (const { source: name } of gone) {
+      if (names.includes(name) || space.exchanges.get(name)?.autoDelete !== true) continue;
+      const rows = [...(space.sources.get(name)?.rows.values() ?? [])];
+      if (rows.length === 0 || !rows.every((row) => gone.has(row))) continue;
+      names.push(name);
+      // The set is walked in order of insertion: what is added here is looked at too.
+      for (const row of this.leadingTo(namespace, 'exchange', name)) gone.add(row);
+    }
+    return names;
+  }
+
+  /** The row that is stored for this binding, null when it is not bound. */
+  bound(row: Binding): Binding | null {
+    return this.namespaces.get(row.namespace)?.sources.get(row.source)?.rows.get(identityOf(row)) ?? null;
+  }
+
   /** Everything, as events that make it again. */
   *events(): Generator<StateEvent> {
     for (const space of this.namespaces.values()) {
@@ -162,14 +199,15 @@ export class Routing {
   /** Names of the queues that a message published to the exchange goes to, each once. */
   route(namespace: string, exchange: Exchange, routingKey: string, message: (() => Message) | null): readonly string[] {
     const space = this.namespaces.get(namespace);
-    const source = space?.sources.get(exchange.name);
-    if (space === undefined || source === undefined) return NOWHERE;
+    if (space === undefined) return NOWHERE;
+    const source = space.sources.get(exchange.name);
+    if (source === undefined && exchange.alternate === undefined) return NOWHERE;
     // An exchange without a row (a built-in one) has the type its caller says.
-    if (source.type !== exchange.type) {
-      retype(source, exchange.type);
+    if (source !== undefined && source.kind.type !== exchange.type) {
+      retype(source, exchange);
       forgetRoutes(space);
     }
-    return this.routeFrom(space, source, routingKey, message);
+    return this.routeFrom(space, exchange.name, routingKey, message);
   }
 
   topicRoutes(namespace: string, topicName: string): TopicRoutes | null {
@@ -186,21 +224,21 @@ export class Routing {
 
   private routeFrom(
     space: Namespace,
-    source: Source,
+    from: string,
     routingKey: string,
     message: (() => Message) | null,
   ): readonly string[] {
-    const cached = space.routes.get(source.name)?.get(routingKey);
+    const cached = space.routes.get(from)?.get(routingKey);
     if (cached !== undefined) return cached;
-    this.walk(space, source, (table) => table.match(routingKey, message, this.collect));
+    this.walk(space, from, (table) => table.match(routingKey, message, this.collect));
     const queues = this.combine(space);
-    if (this.byHeaders) return queues;
+    if (this.looksInside) return queues;
     if (space.cached >= ROUTES_CACHED_MAX) forgetKeys(space);
     space.cached++;
-    let routes = space.routes.get(source.name);
+    let routes = space.routes.get(from);
     if (routes === undefined) {
       routes = new Map();
-      space.routes.set(source.name, routes);
+      space.routes.set(from, routes);
     }
     routes.set(routingKey, queues);
     return queues;
@@ -208,34 +246,47 @@ export class Routing {
 
   private compileTopic(space: Namespace, source: Source): TopicRoutes {
     let perRecord = false;
-    this.walk(space, source, (table) => {
+    this.walk(space, source.name, (table) => {
       const before = this.nodes.length;
       table.always(this.collect);
       if (table.nodeCount > this.nodes.length - before) perRecord = true;
     });
-    const whole = this.combine(space);
+    // What an alternate gets is what the bindings left over: with both, each record is asked for.
+    if (this.hasAlternate) perRecord = true;
+    const whole = perRecord && this.hasAlternate ? NOWHERE : this.combine(space);
     const route = (routingKey: string, message: (() => Message) | null): readonly string[] =>
-      perRecord ? this.routeFrom(space, source, routingKey, message) : whole;
+      perRecord ? this.routeFrom(space, source.name, routingKey, message) : whole;
     return { whole, perRecord, route };
   }
 
   /** Lets `match` collect nodes in each table that can be reached from the source, along the nodes it collects. */
-  private walk(space: Namespace, source: Source, match: (table: RouteTable) => void): void {
-    const nodes = this.nodes;
+  private walk(space: Namespace, from: string, match: (table: RouteTable) => void): void {
+    const { nodes, path, walked } = this;
     nodes.length = 0;
-    this.walked.clear();
-    this.walked.add(source.name);
-    this.byHeaders = source.type === 'headers';
-    match(source.table);
-    for (let n = 0; n < nodes.length; n++) {
-      for (const name of nodes[n]!.exchanges) {
-        if (this.walked.has(name)) continue;
-        this.walked.add(name);
-        const next = space.sources.get(name);
-        if (next === undefined) continue;
-        if (next.type === 'headers') this.byHeaders = true;
-        match(next.table);
+    path.length = 0;
+    path.push(from);
+    walked.clear();
+    this.looksInside = false;
+    this.hasAlternate = false;
+    for (let step = 0; step < path.length; step++) {
+      const name = path[step]!;
+      if (walked.has(name)) continue;
+      walked.add(name);
+      const source = space.sources.get(name);
+      const before = nodes.length;
+      if (source !== undefined) {
+        if (source.table.looksInside) this.looksInside = true;
+        match(source.table);
       }
+      let taken = false;
+      for (let n = before; n < nodes.length; n++) {
+        if (!nodes[n]!.isEmpty) taken = true;
+        path.push(...nodes[n]!.exchanges);
+      }
+      const alternate = space.exchanges.get(name)?.alternate;
+      if (alternate === undefined) continue;
+      this.hasAlternate = true;
+      if (!taken) path.push(alternate);
     }
   }
 
@@ -300,10 +351,10 @@ export class Routing {
   }
 }
 
-function retype(source: Source, type: ExchangeType): void {
-  if (source.type === type) return;
-  source.type = type;
-  source.table = openTable(type);
+function retype(source: Source, kind: Kind): void {
+  if (source.kind.type === kind.type && source.kind.hashOn === kind.hashOn) return;
+  source.kind = kind;
+  source.table = openTable(kind);
   for (const [identity, row] of source.rows) source.table.add(identity, row);
 }
 

@@ -49,8 +49,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'show before durable',
     file: 'publish.ts',
-    find: '      if (sync) queue.syncPending++;\n',
-    replace: '      if (sync) queue.syncPending++;\n      queue.visible = unit.base + unit.count;\n',
+    find: '      if (at.sync) queue.syncPending++;\n',
+    replace: '      if (at.sync) queue.syncPending++;\n      queue.visible = unit.base + unit.count;\n',
     test: 'broker.test.ts',
     called: 'shows nothing before it is synced',
   },
@@ -151,8 +151,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'dead-letter without the settlement',
     file: 'publish.ts',
-    find: '    this.settles = { group, queue, offset, count };\n',
-    replace: '    this.settles = null;\n',
+    find: '    if (original !== null) this.settles = [original];\n',
+    replace: '',
     test: 'broker.test.ts',
     called: 'dead-letter with the copy and the settlement in one entry',
   },

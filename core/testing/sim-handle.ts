@@ -69,13 +69,13 @@ export class SimHandle implements DiskFile {
     this.file.finishSync(this.file.beginSync());
   }
 
-  syncAsync(done: (error: DiskError | null) => void): void {
+  syncAsync(done: (error: DiskError | null, tookMs: number) => void): void {
     this.check();
     const error = this.refusal('sync-async');
     const point = error === null ? this.file.beginSync() : null;
     this.disk.later('sync-async', this.path, () => {
       if (point !== null) this.file.finishSync(point);
-      done(error);
+      done(error, 0);
     });
   }
 

@@ -40,6 +40,7 @@ async function createQueue(s: Simulation): Promise<void> {
     attributes.deadLetter = { exchange: '', routingKey: 'dead' };
     if (random.chance(0.5)) attributes.deliveriesMax = 1 + random.int(3);
     if (random.chance(0.2)) attributes.messageTtlMs = 200 + random.int(2000);
+    if (random.chance(0.2)) attributes.rules = { readyMax: 5 + random.int(20) };
   }
   s.note(`create queue ${name} ${JSON.stringify(attributes)}`);
   const topic = await s.attempt(name, create(s, { kind: 'queue', name, queues: 1, attributes }));

@@ -203,14 +203,14 @@ class OpenFile implements DiskFile {
     this.#attempt('fdatasync', () => fs.fdatasyncSync(this.#fd));
   }
 
-  syncAsync(done: (error: DiskError | null) => void): void {
+  syncAsync(done: (error: DiskError | null, tookMs: number) => void): void {
     this.#assertOpen();
     this.#underWay++;
     this.#syncer().request({
       fd: this.#fd,
-      synced: (errno) => {
+      synced: (errno, tookMs) => {
         this.#returned();
-        done(errno === 0 ? null : diskErrorOfNumber('fdatasync', this.path, errno));
+        done(errno === 0 ? null : diskErrorOfNumber('fdatasync', this.path, errno), tookMs);
       },
     });
   }
@@ -223,12 +223,17 @@ class OpenFile implements DiskFile {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#underWay === 0) fs.closeSync(this.#fd);
+    if (this.#underWay === 0) this.#release();
   }
 
   #returned(): void {
     this.#underWay--;
-    if (this.#underWay === 0 && this.#isClosed) fs.closeSync(this.#fd);
+    if (this.#underWay === 0 && this.#isClosed) this.#release();
+  }
+
+  /** Off the loop: the last close of a removed segment frees its pages, which takes milliseconds. */
+  #release(): void {
+    fs.close(this.#fd, () => undefined);
   }
 
   #assertOpen(): void {

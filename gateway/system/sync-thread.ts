@@ -2,8 +2,8 @@
 // password hashing in the thread pool.
 //
 // Requests come through a ring in shared memory: the thread sleeps in Atomics.wait and wakes within microseconds, where
-// a message would first have to travel through its event loop. Answers go back as messages, one number each (0 or
-// errno), in the order of the requests.
+// a message would first have to travel through its event loop. Answers go back as messages, one number each (the errno, or
+// minus the microseconds that the sync took), in the order of the requests.
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 
 /** Slots of the ring of descriptors; a request beyond them waits in the caller's queue. */
@@ -16,10 +16,10 @@ export const STOP = -1;
 if (!isMainThread && parentPort !== null && workerData instanceof SharedArrayBuffer) {
   const { fdatasyncSync } = await import('node:fs');
   const words = new Int32Array(workerData);
-  serve(words, fdatasyncSync, (errno) => parentPort!.postMessage(errno));
+  serve(words, fdatasyncSync, (number) => parentPort!.postMessage(number));
 }
 
-function serve(words: Int32Array, fdatasync: (fd: number) => void, answer: (errno: number) => void): void {
+function serve(words: Int32Array, fdatasync: (fd: number) => void, answer: (number: number) => void): void {
   for (;;) {
     const taken = Atomics.load(words, WORD.taken);
     Atomics.wait(words, WORD.made, taken);
@@ -27,9 +27,10 @@ function serve(words: Int32Array, fdatasync: (fd: number) => void, answer: (errn
     const fd = Atomics.load(words, WORD.ring + (taken & (RING_SLOTS - 1)));
     Atomics.store(words, WORD.taken, (taken + 1) | 0);
     if (fd === STOP) return;
+    const started = performance.now();
     try {
       fdatasync(fd);
-      answer(0);
+      answer(-Math.ceil((performance.now() - started) * 1000));
     } catch (error) {
       // Node's errno is negative.
       answer(-((error as NodeJS.ErrnoException).errno ?? -5));

@@ -8,8 +8,8 @@ const EIO = 5;
 
 export interface SyncRequest {
   readonly fd: number;
-  /** 0, or the system's error number. */
-  synced(errno: number): void;
+  /** The system's error number or 0, and the milliseconds that the sync itself took. */
+  synced(errno: number, tookMs: number): void;
 }
 
 export class Syncer {
@@ -27,14 +27,14 @@ export class Syncer {
       stdin: false,
     });
     this.#worker.unref();
-    this.#worker.on('message', (errno: number) => this.#answered(errno));
+    this.#worker.on('message', (number: number) => this.#answered(number));
     this.#worker.on('error', () => this.#died());
     this.#worker.on('exit', () => this.#died());
   }
 
   request(request: SyncRequest): void {
     if (this.#isDead) {
-      setImmediate(() => request.synced(EIO));
+      setImmediate(() => request.synced(EIO, 0));
       return;
     }
     // The process must not end before it has answered.
@@ -63,17 +63,18 @@ export class Syncer {
     }
   }
 
-  #answered(errno: number): void {
+  /** An errno, or minus the microseconds of a sync without error. */
+  #answered(number: number): void {
     const request = this.#pending.shift()!;
     this.#handedOver--;
     if (this.#pending.length === 0) this.#worker.unref();
     this.#fillRing();
-    request.synced(errno);
+    request.synced(Math.max(number, 0), Math.max(-number, 0) / 1000);
   }
 
   #died(): void {
     if (this.#isDead) return;
     this.#isDead = true;
-    for (const request of this.#pending.splice(0)) request.synced(EIO);
+    for (const request of this.#pending.splice(0)) request.synced(EIO, 0);
   }
 }

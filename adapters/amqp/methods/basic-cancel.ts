@@ -10,6 +10,7 @@ export function basicCancel(
 ): void | Promise<void> {
   const consumer = channel.consumers.get(consumerTag);
   if (consumer !== undefined) channel.cancel(consumer);
+  else if (channel.replies?.tag === consumerTag) channel.endReplies();
   if (!nowait) channel.connection.frames.method(channel.number, 'basic.cancel-ok', { consumerTag });
   if (consumer === undefined || consumer.topic.kind !== 'queue' || !shapeOf(consumer.topic).autoDelete) return;
   return channel.connection.topology.removeUnused(channel.connection, [consumer.topic]);

@@ -4,6 +4,7 @@ import type { Channel } from '../channel.ts';
 import type { Handled } from '../dispatch.ts';
 import { groupFor } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
+import { mayRead } from '../permissions.ts';
 import { queueNamed } from './queue-named.ts';
 
 export function basicGet(channel: Channel, args: Arguments<'basic.get'>): Handled {
@@ -13,7 +14,9 @@ export function basicGet(channel: Channel, args: Arguments<'basic.get'>): Handle
 function get(channel: Channel, { queue, noAck }: Arguments<'basic.get'>): void {
   const { connection } = channel;
   const { frames, topology, content } = connection;
-  const topic = topology.require(connection, queueNamed(channel, queue));
+  const name = queueNamed(channel, queue);
+  mayRead(connection, 'queue', name);
+  const topic = topology.require(connection, name);
   const group = groupFor(connection, topic, null);
   const got = channel.get(topic, group, noAck);
   if (got === null) {

@@ -16,14 +16,21 @@ import { timestampMsOf } from '../canonical.ts';
 import type { Channel } from '../channel.ts';
 import type { Connection } from '../connection.ts';
 import type { Place } from '../content-properties.ts';
+import { delayHeader, readProperties } from '../content-properties.ts';
+import { copiesIn } from '../dead-letter.ts';
+import { isReplyName, repliesName } from '../direct-replies.ts';
+import type { FieldTable } from '../field-table.ts';
 import { fieldOf } from '../field-table.ts';
-import { textOf } from '../queue-arguments.ts';
-import { argumentsOf, exchangePlace, noSuchExchange } from '../topology.ts';
+import { refusedAccess } from '../permissions.ts';
+import { letterNames, numberOf } from '../queue-arguments.ts';
+import { withProperties } from '../stored-message.ts';
+import { exchangePlace, noSuchExchange } from '../topology.ts';
 
 const basicClass = 60;
 const mandatoryBit = 1;
 const immediateBit = 2;
-const alternatesMax = 16;
+const expirationMsMax = 0xffff_ffff;
+const delayMsMax = 0xffff_ffff;
 
 /** The method's arguments: a reserved short, exchange and routing key as short strings, one octet of bits. */
 export function beginPublish(channel: Channel, buffer: Buffer, start: number, end: number): void {
@@ -92,6 +99,7 @@ const append: Append = {
   expiryMs: 0,
   priority: 0,
   notBeforeMs: 0,
+  copies: null,
 };
 
 /** The whole message is there. */
@@ -102,25 +110,48 @@ function publish(channel: Channel): void {
   const sequence = confirms.selected ? confirms.next() : 0;
   try {
     fill(channel);
-    const queues = appendThrough(channel, sequence);
-    connection.shared.counts.published++;
-    if (queues > 0) {
-      channel.awaitAppend(sequence);
-    } else {
-      connection.shared.counts.unroutable++;
-      if (content.mandatory) returnContent(channel);
-      if (sequence > 0 && confirms.unroutable()) connection.confirmLater(channel);
-    }
+    if (append.exchange === '' && isReplyName(append.routingKey!)) reply(channel, sequence);
+    else if (channel.transaction !== null) {
+      checkExchange(channel);
+      channel.transaction.add(append, content.mandatory);
+      connection.shared.counts.published++;
+    } else accepted(channel, appendNow(channel, sequence), sequence);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     refused(channel, error, sequence);
   } finally {
     append.payload = emptyPayload;
+    append.copies = null;
     content.end();
   }
 }
 
 const emptyPayload = Buffer.alloc(0);
+
+/** Tells the publisher what became of it, as far as that is known now. */
+function accepted(channel: Channel, queues: number, sequence: number): void {
+  const { connection, content } = channel;
+  connection.shared.counts.published++;
+  const full = append.refused ?? 0;
+  if (queues > 0) channel.awaitAppend(sequence, append.payload.length);
+  else if (full === 0) {
+    connection.shared.counts.unroutable++;
+    if (content.mandatory) returnContent(channel, append);
+    if (sequence > 0 && channel.confirms.unroutable()) connection.confirmLater(channel);
+  }
+  // One queue that is full is enough: its publisher may send the message again.
+  if (full > 0 && sequence > 0) channel.refuse(sequence);
+}
+
+/** Through no queue, to who is there. Nobody has to be: to RabbitMQ the name leads to no queue either way. */
+function reply(channel: Channel, sequence: number): void {
+  const { connection, content } = channel;
+  const { view } = connection.content;
+  connection.shared.replies.deliver(append.routingKey!, append.payload, view.read(append.payload));
+  append.refused = 0;
+  if (content.mandatory) returnContent(channel, append);
+  if (sequence > 0 && channel.confirms.unroutable()) connection.confirmLater(channel);
+}
 
 /** Says what is to be appended, from what was gathered and what its properties ask for. */
 function fill(channel: Channel): void {
@@ -137,59 +168,99 @@ function fill(channel: Channel): void {
   append.recordTimeMaxMs = timestampMsOf(scan.timestamp, connection.turnMs);
   append.flags = scan.deliveryMode === 2 ? 0 : UNIT.transient;
   append.priority = scan.priority;
-  append.expiryMs = scan.expiration.bytes < 0 ? 0 : connection.turnMs + expirationOf(textAt(buffer, scan.expiration));
+  append.expiryMs = scan.expiration.bytes < 0 ? 0 : connection.turnMs + expirationMsOf(textAt(buffer, scan.expiration));
+  append.notBeforeMs = 0;
   if (scan.userId.bytes >= 0) checkUserId(connection, textAt(buffer, scan.userId));
-  if (scan.copies) {
-    throw new AmqpError('NOT_IMPLEMENTED', 'CC and BCC headers are not served', { scope: 'channel' });
-  }
+  const asksForReplies = scan.replyTo.bytes === repliesName.length && textAt(buffer, scan.replyTo) === repliesName;
+  if (scan.copies || scan.delay || asksForReplies) rewrite(channel, asksForReplies);
 }
 
-/** Appends through the exchange, and where that routes nowhere through its alternates. Returns how many queues take it. */
-function appendThrough(channel: Channel, sequence: number): number {
-  const { connection } = channel;
-  const { broker, principal, namespace } = connection;
-  for (let hop = 0; hop < alternatesMax; hop++) {
-    const name = append.exchange!;
-    const exchange = name === '' ? null : broker.exchange(namespace, name);
-    if (exchange?.internal && hop === 0) {
-      const place = exchangePlace(name, connection.virtualHost);
-      throw new AmqpError('ACCESS_REFUSED', `cannot publish to internal ${place}`);
-    }
-    if (exchange === null && name !== '' && connection.topology.logTopic(connection, name) === null) {
-      // A predeclared exchange to which nothing was ever bound, or an alternate that is not there, routes nowhere.
-      if (hop > 0 || connection.topology.isPredeclared(name)) return 0;
-      throw noSuchExchange(name, connection.virtualHost);
-    }
-    const queues = broker.append(principal, append, channel, sequence);
-    if (queues > 0 || exchange === null) return queues;
-    const alternate = textOf(fieldOf(argumentsOf(exchange.extra), 'alternate-exchange'));
-    if (alternate === null) return 0;
-    append.exchange = alternate;
+/** What properties ask for that changes them: copies of which nobody is to know, a delay, a name for replies. */
+function rewrite(channel: Channel, asksForReplies: boolean): void {
+  const { connection, content } = channel;
+  const properties = readProperties(
+    content.buffer,
+    content.propertiesAt,
+    content.propertiesAt + content.propertiesBytes,
+  );
+  let headers = properties.headers ?? [];
+  if (connection.scan.copies) {
+    for (const name of ['CC', 'BCC'] as const) checkCopies(headers, name);
+    append.copies = [...copiesIn(headers, 'CC'), ...copiesIn(headers, 'BCC')];
+    headers = headers.filter((entry) => entry.key !== 'BCC');
   }
-  return 0;
+  if (connection.scan.delay && connection.broker.exchange(connection.namespace, append.exchange!)?.holds === true) {
+    const delayMs = numberOf(fieldOf(headers, delayHeader)) ?? 0;
+    if (delayMs > 0) append.notBeforeMs = connection.turnMs + Math.min(delayMs, delayMsMax);
+    // A reader sees that the time has passed, as the plugin shows it.
+    headers = headers.map((entry) =>
+      entry.key === delayHeader && delayMs > 0
+        ? { key: delayHeader, field: { type: 'l', value: BigInt(-delayMs) } as const }
+        : entry,
+    );
+  }
+  if (asksForReplies) {
+    if (channel.replies === null) {
+      throw new AmqpError('PRECONDITION_FAILED', 'fast reply consumer does not exist');
+    }
+    properties.replyTo = channel.replies.name;
+  }
+  if (properties.headers !== undefined) properties.headers = headers;
+  append.payload = withProperties(content.buffer, content.propertiesAt, content.bodyAt, content.filled, properties);
+}
+
+function checkCopies(headers: FieldTable, name: 'CC' | 'BCC'): void {
+  const field = fieldOf(headers, name);
+  if (field === undefined || field.type === 'A') return;
+  const detail = `{unacceptable_type_in_header,"${name}",${letterNames[field.type]}}`;
+  throw new AmqpError('PRECONDITION_FAILED', `invalid message: ${detail}`);
+}
+
+/** The core routes and appends. Returns how many queues take it. */
+function appendNow(channel: Channel, sequence: number): number {
+  const { broker, principal } = channel.connection;
+  if (!checkExchange(channel)) {
+    append.refused = 0;
+    return 0;
+  }
+  return broker.append(principal, append, channel, sequence);
+}
+
+/** False when the exchange is one that is always there and to which nothing was ever bound. Throws when it is none. */
+function checkExchange({ connection }: Channel): boolean {
+  const { broker, namespace, topology, virtualHost } = connection;
+  const name = append.exchange!;
+  if (name === '') return true;
+  const exchange = broker.exchange(namespace, name);
+  if (exchange === null) {
+    if (topology.logTopic(connection, name) !== null) return true;
+    const builtIn = topology.exchange(connection, name);
+    if (builtIn === null) throw noSuchExchange(name, virtualHost);
+    if (!builtIn.internal) return false;
+  } else if (!exchange.internal) return true;
+  throw new AmqpError('ACCESS_REFUSED', `cannot publish to internal ${exchangePlace(name, virtualHost)}`);
 }
 
 /** basic.return with the whole content; its confirm follows. */
-function returnContent(channel: Channel): void {
-  const { connection, content } = channel;
-  const { frames, names } = connection;
-  frames.method(channel.number, 'basic.return', {
+export function returnContent({ connection, number }: Channel, given: Append): void {
+  const { frames } = connection;
+  frames.method(number, 'basic.return', {
     replyCode: replyCodes.NO_ROUTE.code,
     replyText: 'NO_ROUTE',
-    exchange: names.get(content.buffer, content.exchangeAt, content.exchangeBytes),
-    routingKey: names.get(content.buffer, content.routingKeyAt, content.routingKeyBytes),
+    exchange: given.exchange ?? '',
+    routingKey: given.routingKey ?? '',
   });
   const { view } = connection.content;
-  frames.content(channel.number, append.payload, view.read(append.payload));
+  frames.content(number, given.payload, view.read(given.payload));
 }
 
 function refused(channel: Channel, error: BrokerError, sequence: number): void {
   const { connection } = channel;
   connection.shared.counts.refused++;
+  if (error.code === 'access-denied') throw refusedAccess(connection, 'exchange', append.exchange!, error);
   if (error.code === 'storage-full') connection.storage.refused();
   if (sequence === 0 || !error.retriable || error.code === 'stopping') throw error;
-  connection.frames.method(channel.number, 'basic.nack', { deliveryTag: sequence, multiple: false, requeue: false });
-  channel.confirms.refused();
+  channel.refuse(sequence);
 }
 
 // ---------------------------------------------------------------- parts
@@ -214,10 +285,16 @@ function wordsOf({ scan }: Connection, buffer: Buffer): string[] {
   return words;
 }
 
-/** Milliseconds as a decimal string. */
-function expirationOf(text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  const detail = /^-\d+$/.test(text) ? `{value_negative,${text}}` : 'no_integer';
+/** Milliseconds as RabbitMQ reads them: a number with or without sign and nothing behind it, no longer than its timers. */
+function expirationMsOf(text: string): number {
+  const [, digits, rest] = /^([+-]?\d+)(.*)$/s.exec(text) ?? [];
+  const value = Number(digits);
+  let detail: string;
+  if (digits === undefined) detail = 'no_integer';
+  else if (rest !== '') detail = `{leftover_string,"${rest}"}`;
+  else if (value < 0) detail = `{value_negative,${BigInt(digits)}}`;
+  else if (value > expirationMsMax) detail = `{value_too_large,${BigInt(digits)}}`;
+  else return value;
   throw new AmqpError('PRECONDITION_FAILED', `invalid expiration '${text}': ${detail}`);
 }
 

@@ -1,11 +1,11 @@
 /** A binding as the core keeps it, from what a bind or unbind names. */
 
-import type { Binding, Exchange } from '../../../core/types.ts';
+import type { Binding, Exchange, WantedHeader } from '../../../core/types.ts';
 import { AmqpError } from '../amqp-error.ts';
-import { headerOfField, tableText } from '../canonical-header.ts';
-import type { FieldTable } from '../field-table.ts';
+import { headerOfField, markerOf, tableText } from '../canonical-header.ts';
+import type { FieldTable, FieldValue } from '../field-table.ts';
 import { fieldOf } from '../field-table.ts';
-import { textOf } from '../queue-arguments.ts';
+import { letterNames } from '../queue-arguments.ts';
 
 export function bindingOf(
   namespace: string,
@@ -26,21 +26,49 @@ export function bindingOf(
   };
 }
 
-/** What a headers exchange compares: all or any of the arguments, except those whose names begin with `x-`. */
+/** What a headers exchange compares: all or any of the arguments, without `…-with-x` not those whose names begin with `x-`. */
 function matchOf(table: FieldTable): NonNullable<Binding['match']> {
   const field = fieldOf(table, 'x-match');
-  const mode = field === undefined ? 'all' : textOf(field);
-  if (mode === 'all-with-x' || mode === 'any-with-x') {
-    throw new AmqpError('NOT_IMPLEMENTED', `x-match '${mode}' is not served`, { scope: 'channel' });
-  }
-  if (mode !== 'all' && mode !== 'any') {
+  if (field !== undefined && field.type !== 'S') {
     throw new AmqpError(
       'PRECONDITION_FAILED',
-      `Invalid x-match field value <<"${mode ?? ''}">>; expected all, any, all-with-x, or any-with-x`,
+      `Invalid x-match field type ${letterNames[field.type]} (value ${String(field.value)}); expected longstr`,
+    );
+  }
+  const text = field === undefined ? 'all' : field.value.toString();
+  const mode = matchModes[text];
+  if (mode === undefined) {
+    throw new AmqpError(
+      'PRECONDITION_FAILED',
+      `Invalid x-match field value <<"${text}">>; expected all, any, all-with-x, or any-with-x`,
     );
   }
   const headers = table
-    .filter((entry) => !entry.key.startsWith('x-'))
-    .map(({ key, field }) => headerOfField(key, field));
+    .filter((entry) => entry.key !== 'x-match' && (text.endsWith('-with-x') || !entry.key.startsWith('x-')))
+    .map(({ key, field: value }) => wanted(key, value));
   return { mode, headers };
+}
+
+const matchModes: Readonly<Record<string, 'all' | 'any'>> = {
+  all: 'all',
+  any: 'any',
+  'all-with-x': 'all',
+  'any-with-x': 'any',
+};
+
+/** RabbitMQ compares numbers with numbers and octets with octets, whatever their letters. */
+function wanted(key: string, field: FieldValue): WantedHeader {
+  const header = headerOfField(key, field);
+  if (numbers.includes(field.type)) return { ...header, types: numbers.map(markerOf) };
+  if (octets.includes(field.type)) return { ...header, types: ['', ...octets.map(markerOf)] };
+  return header;
+}
+
+const numbers: readonly FieldValue['type'][] = ['b', 'B', 's', 'u', 'I', 'i', 'l', 'L', 'f', 'd', 'T'];
+const octets: readonly FieldValue['type'][] = ['S', 'x'];
+
+/** A binding of an x-consistent-hash exchange says its weight in the routing key. */
+export function checkWeight(source: Exchange, routingKey: string): void {
+  if (source.type === 'hash' && !/^[+-]?\d+$/.test(routingKey))
+    throw new AmqpError('PRECONDITION_FAILED', `The binding key must be an integer: <<"${routingKey}">>`);
 }

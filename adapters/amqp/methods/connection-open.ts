@@ -4,6 +4,7 @@ import { AmqpError } from '../amqp-error.ts';
 import type { Connection } from '../connection.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { namespaceOf } from '../names.ts';
+import { mayEnter } from '../permissions.ts';
 import { expectState } from './expect-state.ts';
 
 export async function connectionOpen(
@@ -14,6 +15,9 @@ export async function connectionOpen(
   const namespace = namespaceOf(virtualHost);
   if (virtualHost !== '/' && !connection.broker.namespaces().includes(namespace)) {
     throw new AmqpError('NOT_ALLOWED', `vhost ${virtualHost} not found`);
+  }
+  if (!mayEnter(connection, namespace)) {
+    throw new AmqpError('NOT_ALLOWED', `access to vhost '${virtualHost}' refused for user '${connection.userName}'`);
   }
   await connection.shared.ready;
   connection.opened(virtualHost, namespace);

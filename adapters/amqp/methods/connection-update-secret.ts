@@ -1,7 +1,12 @@
-/** connection.update-secret (RabbitMQ) renews a token; there are no tokens here that could expire. */
+/**
+ * connection.update-secret (RabbitMQ) renews a token before it expires. There are none here that could expire: as with
+ * RabbitMQ's own users, the connection stays what it is.
+ */
 
-import { AmqpError } from '../amqp-error.ts';
+import type { Connection } from '../connection.ts';
+import { expectState } from './expect-state.ts';
 
-export function connectionUpdateSecret(): never {
-  throw new AmqpError('NOT_IMPLEMENTED', 'credentials of a connection cannot be renewed');
+export function connectionUpdateSecret(connection: Connection): void {
+  expectState(connection, 'running');
+  connection.frames.method(0, 'connection.update-secret-ok', {});
 }

@@ -3,7 +3,8 @@
 import type { Channel } from '../channel.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName } from '../names.ts';
-import { bindingOf } from './binding-of.ts';
+import { mayRead, mayWrite } from '../permissions.ts';
+import { bindingOf, checkWeight } from './binding-of.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 
 export async function exchangeBind(channel: Channel, args: Arguments<'exchange.bind'>): Promise<void> {
@@ -12,7 +13,10 @@ export async function exchangeBind(channel: Channel, args: Arguments<'exchange.b
   const [source, destination] = [cleanName(args.source), cleanName(args.destination)];
   refuseDefaultExchange(source);
   refuseDefaultExchange(destination);
+  mayWrite(connection, 'exchange', destination);
+  mayRead(connection, 'exchange', source);
   const from = topology.requireExchange(connection, source);
+  checkWeight(from, args.routingKey);
   const to = topology.requireExchange(connection, destination);
   await topology.materialise(connection, from);
   await topology.materialise(connection, to);

@@ -4,17 +4,14 @@
  */
 
 import type { Exchange } from '../../../core/types.ts';
-import { AmqpError } from '../amqp-error.ts';
 import type { Channel } from '../channel.ts';
-import type { FieldTable } from '../field-table.ts';
-import { fieldOf } from '../field-table.ts';
+import { alternateArgument, checkType, delayedTypeArgument, meaningOf, typeOf } from '../exchange-types.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName, refuseReserved } from '../names.ts';
+import { mayConfigure, mayRead, mayWrite } from '../permissions.ts';
 import { compareArguments, compareProperty } from '../queue-arguments.ts';
 import { argumentsExtra, argumentsOf, exchangePlace } from '../topology.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
-
-const types: readonly string[] = ['direct', 'fanout', 'topic', 'headers'] satisfies Exchange['type'][];
 
 export async function exchangeDeclare(channel: Channel, args: Arguments<'exchange.declare'>): Promise<void> {
   const { connection } = channel;
@@ -23,7 +20,8 @@ export async function exchangeDeclare(channel: Channel, args: Arguments<'exchang
   refuseDefaultExchange(name);
   if (args.passive) topology.requireExchange(connection, name);
   else {
-    if (!types.includes(args.type)) throw new AmqpError('COMMAND_INVALID', `unknown exchange type '${args.type}'`);
+    checkType(args.type);
+    mayConfigure(connection, 'exchange', name);
     const current = topology.exchange(connection, name);
     if (current !== null) checkSame(args, current, exchangePlace(name, connection.virtualHost));
     else await create(channel, name, args);
@@ -32,31 +30,29 @@ export async function exchangeDeclare(channel: Channel, args: Arguments<'exchang
 }
 
 function checkSame(args: Arguments<'exchange.declare'>, current: Exchange, place: string): void {
-  compareProperty('type', args.type, current.type, place);
+  compareProperty('type', args.type, typeOf(current), place);
   compareProperty('durable', args.durable, current.durable, place);
   compareProperty('auto_delete', args.autoDelete, current.autoDelete, place);
   compareProperty('internal', args.internal, current.internal, place);
-  compareArguments(['alternate-exchange'], args.arguments, argumentsOf(current.extra), place);
+  compareArguments([alternateArgument, delayedTypeArgument], args.arguments, argumentsOf(current.extra), place);
 }
 
 async function create(channel: Channel, name: string, args: Arguments<'exchange.declare'>): Promise<void> {
   const { connection } = channel;
   refuseReserved('exchange', name);
-  checkArguments(args.arguments, exchangePlace(name, connection.virtualHost));
+  const place = exchangePlace(name, connection.virtualHost);
+  const meaning = meaningOf(args.type, args.arguments, place);
+  if (meaning.alternate !== undefined) {
+    mayRead(connection, 'exchange', name);
+    mayWrite(connection, 'exchange', meaning.alternate);
+  }
   await connection.broker.createExchange(connection.principal, {
     namespace: connection.namespace,
     name,
-    type: args.type as Exchange['type'],
+    ...meaning,
     durable: args.durable,
     autoDelete: args.autoDelete,
     internal: args.internal,
     extra: argumentsExtra(args.arguments),
   });
-}
-
-function checkArguments(table: FieldTable, place: string): void {
-  const alternate = fieldOf(table, 'alternate-exchange');
-  if (alternate !== undefined && alternate.type !== 'S') {
-    throw new AmqpError('PRECONDITION_FAILED', `invalid arg 'alternate-exchange' for ${place}: it must be a name`);
-  }
 }

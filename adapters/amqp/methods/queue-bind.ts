@@ -3,7 +3,8 @@
 import type { Channel } from '../channel.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName } from '../names.ts';
-import { bindingOf } from './binding-of.ts';
+import { mayRead, mayWrite } from '../permissions.ts';
+import { bindingOf, checkWeight } from './binding-of.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 import { queueNamed } from './queue-named.ts';
 
@@ -15,8 +16,11 @@ export async function queueBind(channel: Channel, args: Arguments<'queue.bind'>)
   const routingKey = args.queue === '' && args.routingKey === '' ? name : args.routingKey;
   const source = cleanName(args.exchange);
   refuseDefaultExchange(source);
+  mayWrite(connection, 'queue', name);
   topology.requireQueue(connection, name, 'bind to anything');
   const exchange = topology.requireExchange(connection, source);
+  mayRead(connection, 'exchange', source);
+  checkWeight(exchange, routingKey);
   const binding = bindingOf(connection.namespace, exchange, 'queue', name, routingKey, args.arguments);
   await topology.materialise(connection, exchange);
   await connection.broker.bind(connection.principal, binding);

@@ -5,6 +5,7 @@ import type { Channel } from '../channel.ts';
 import type { Handled } from '../dispatch.ts';
 import { ownGroup } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
+import { mayDelete } from '../permissions.ts';
 import { onLogTopic, queuePlace } from '../topology.ts';
 import { queueNamed } from './queue-named.ts';
 
@@ -16,6 +17,7 @@ async function remove(channel: Channel, args: Arguments<'queue.delete'>): Promis
   const { connection } = channel;
   const { topology } = connection;
   const name = queueNamed(channel, args.queue);
+  mayDelete(connection, 'queue', name);
   const topic = topology.find(connection, name);
   let messageCount = 0;
   if (topic !== null) {

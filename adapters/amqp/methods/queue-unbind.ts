@@ -3,20 +3,23 @@
 import type { Channel } from '../channel.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { cleanName } from '../names.ts';
+import { mayRead, mayWrite } from '../permissions.ts';
 import { bindingOf } from './binding-of.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 import { queueNamed } from './queue-named.ts';
 
 export async function queueUnbind(channel: Channel, args: Arguments<'queue.unbind'>): Promise<void> {
   const { connection } = channel;
-  const { topology } = connection;
+  const { topology, broker } = connection;
   const name = queueNamed(channel, args.queue);
   const source = cleanName(args.exchange);
   refuseDefaultExchange(source);
+  mayWrite(connection, 'queue', name);
+  mayRead(connection, 'exchange', source);
   const exchange = topology.exchange(connection, source);
-  if (exchange !== null && topology.find(connection, name) !== null) {
+  if (exchange !== null && broker.topic(connection.namespace, name) !== null) {
     const binding = bindingOf(connection.namespace, exchange, 'queue', name, args.routingKey, args.arguments);
-    await topology.unbind(connection, binding);
+    await broker.unbind(connection.principal, binding);
   }
   connection.frames.method(channel.number, 'queue.unbind-ok', {});
 }

@@ -1,7 +1,50 @@
-/** The class tx is not served: it would have to make publishes and answers one entry of the log. */
+/**
+ * The class tx: publishes and answers of the channel take effect together at tx.commit, or are forgotten at
+ * tx.rollback. RabbitMQ promises this for one queue only; here it holds for all.
+ */
 
 import { AmqpError } from '../amqp-error.ts';
+import type { Channel } from '../channel.ts';
+import { Transaction } from '../transaction.ts';
+import { returnContent } from './basic-publish.ts';
 
-export function tx(): never {
-  throw new AmqpError('NOT_IMPLEMENTED', 'transactions are not served, use confirm.select');
+export function txSelect(channel: Channel): void {
+  if (channel.confirms.selected) throw new AmqpError('PRECONDITION_FAILED', 'cannot switch from confirm to tx mode');
+  channel.transaction ??= new Transaction(channel.connection.limits.transactionBytesMax);
+  channel.connection.frames.method(channel.number, 'tx.select-ok', {});
+}
+
+export function txRollback(channel: Channel): void {
+  transactionOf(channel).clear();
+  channel.connection.frames.method(channel.number, 'tx.rollback-ok', {});
+}
+
+export async function txCommit(channel: Channel): Promise<void> {
+  const transaction = transactionOf(channel);
+  const { broker, principal, frames } = channel.connection;
+  const settles = channel.settlesOf(transaction);
+  if (transaction.published.length + settles.length > 0) {
+    let taken: number[] = [];
+    const appends = transaction.published.map(({ append }) => append);
+    const committed = new Promise<void>((resolve) => {
+      taken = broker.transact(principal, appends, settles, { appended: () => resolve() }, 0);
+    });
+    transaction.published.forEach(({ append, mandatory }, n) => {
+      if (taken[n] === 0 && append.refused === 0 && mandatory) returnContent(channel, append);
+    });
+    channel.answerCommitted(transaction);
+    const isPartial = appends.some(({ refused }) => (refused ?? 0) > 0);
+    transaction.clear();
+    await committed;
+    if (isPartial) throw new AmqpError('PRECONDITION_FAILED', 'partial tx completion');
+  } else {
+    channel.answerCommitted(transaction);
+    transaction.clear();
+  }
+  if (!channel.closing) frames.method(channel.number, 'tx.commit-ok', {});
+}
+
+function transactionOf(channel: Channel): Transaction {
+  if (channel.transaction === null) throw new AmqpError('PRECONDITION_FAILED', 'channel is not transactional');
+  return channel.transaction;
 }

@@ -188,6 +188,45 @@ export class RawClient {
     return String((await this.expect(channel, 'basic.consume-ok'))['consumerTag']);
   }
 
+  async exchange(channel: number, exchange: string, type: string, fields: object = {}): Promise<void> {
+    this.send(channel, 'exchange.declare', { exchange, type, durable: true, arguments: {}, ...fields });
+    await this.expect(channel, 'exchange.declare-ok');
+  }
+
+  async bind(channel: number, queue: string, exchange: string, routingKey: string, args: object = {}): Promise<void> {
+    this.send(channel, 'queue.bind', { queue, exchange, routingKey, arguments: args });
+    await this.expect(channel, 'queue.bind-ok');
+  }
+
+  /** Everything ready in a queue, taken and acknowledged: bodies, with headers and routing keys beside them. */
+  async drain(channel: number, queue: string): Promise<{ body: string; routingKey: string; headers: object }[]> {
+    const found: { body: string; routingKey: string; headers: object }[] = [];
+    for (;;) {
+      this.send(channel, 'basic.get', { queue, noAck: true });
+      const frame = await this.frame();
+      const key = frame.payload.readUInt32BE(0);
+      if (key === keyOf('basic.get-empty')) return found;
+      if (key !== keyOf('basic.get-ok')) throw new Error(`expected get-ok, got ${describe(frame)}`);
+      const { routingKey } = definitions.decode(key, frame.payload.subarray(4)) as { routingKey: string };
+      const { body, properties } = await this.content(channel);
+      found.push({ body: body.toString(), routingKey, headers: (properties['headers'] as object | undefined) ?? {} });
+    }
+  }
+
+  async bodies(channel: number, queue: string): Promise<string[]> {
+    return (await this.drain(channel, queue)).map(({ body }) => body);
+  }
+
+  async confirms(channel: number): Promise<void> {
+    this.send(channel, 'confirm.select');
+    await this.expect(channel, 'confirm.select-ok');
+  }
+
+  /** Publishes texts to a queue by its name. */
+  toQueue(channel: number, queue: string, ...bodies: string[]): void {
+    for (const body of bodies) this.publish(channel, { exchange: '', routingKey: queue }, {}, Buffer.from(body));
+  }
+
   /** The next frames are a delivery with this body; returns its tag. */
   async delivery(channel: number, body: string, redelivered = false): Promise<number> {
     const fields = await this.expect(channel, 'basic.deliver');

@@ -13,6 +13,7 @@ import { fieldNumber } from '../fields.ts';
 import { groupConfig } from '../group-config.ts';
 import { PROTOCOL } from '../groups.ts';
 import type { Header } from '../header.ts';
+import { askSubscriptions } from '../join-group.ts';
 import { consumerGroup, queueOf } from '../look-up.ts';
 import { pendingReset } from '../offset-reset.ts';
 import { MAX_OFFSET, MIN_OFFSET, NEXT_BEGIN, SUGGEST } from '../pull-request.ts';
@@ -41,7 +42,7 @@ const BYTES_DEFAULT = 256 * 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
 const SUSPEND_MS_MAX = 60_000;
 
-export const pullMessage: RequestHandler = (connection, header) => {
+export const pullMessage: RequestHandler = (connection, header, frame) => {
   const { node, broker } = connection;
   if ((node.settings.permission & PERM.READ) === 0) {
     throw new RequestError(RESPONSE.NO_PERMISSION, `the broker[${node.brokerName}] pulling message is forbidden`);
@@ -78,6 +79,11 @@ export const pullMessage: RequestHandler = (connection, header) => {
     }
   }
   const hashes = tagHashes(connection, header, group, topic, wireTopic, sysFlag);
+  if (hashes === 'outdated') {
+    const asked = askSubscriptions(connection, group, header.long(SUB_VERSION));
+    if (asked !== null) return connection.retryAfter(header, frame, asked);
+    throw new RequestError(RESPONSE.SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest");
+  }
   const offset = header.long(QUEUE_OFFSET);
   const moved = pendingReset(broker, group, queue);
   // A client that has come to the place where its group was moved ends the mark of that.
@@ -114,7 +120,10 @@ function forbid(connection: Connection, header: Header, type: number, remark: st
   connection.finish(header);
 }
 
-/** What passes: from the request when it brings its subscription, else from the group's heartbeats. */
+/**
+ * What passes: from the request when it brings its subscription, else from the group's heartbeats, unless the client has
+ * a newer one than they told.
+ */
 function tagHashes(
   connection: Connection,
   header: Header,
@@ -122,7 +131,7 @@ function tagHashes(
   topic: Topic,
   wireTopic: string,
   sysFlag: number,
-): ReadonlySet<number> | null {
+): ReadonlySet<number> | null | 'outdated' {
   if ((sysFlag & PULL_FLAG.SUBSCRIPTION) !== 0) {
     checkExpressionType(header.string(EXPRESSION_TYPE, 'TAG'));
     try {
@@ -142,9 +151,7 @@ function tagHashes(
   if (subscription === null) {
     throw new RequestError(RESPONSE.SUBSCRIPTION_NOT_EXIST, `the consumer's subscription to ${topic.name} not exist`);
   }
-  if (subscription.version < header.long(SUB_VERSION)) {
-    throw new RequestError(RESPONSE.SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest");
-  }
+  if (subscription.version < header.long(SUB_VERSION)) return 'outdated';
   checkExpressionType(subscription.expressionType);
   return subscription.hashes;
 }

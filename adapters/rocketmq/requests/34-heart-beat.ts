@@ -7,22 +7,19 @@
 // (`withoutSub`). A client that is not known here (any more) under that fingerprint is told IS_SUB_CHANGE and sends the
 // whole next time; what it said last is put back until then.
 
-import type { Group } from '../../../core/types.ts';
 import { RESPONSE } from '../../../specs/rocketmq/response-codes.ts';
 import type { Connection, Ticket } from '../connection.ts';
 import type { RequestHandler } from '../dispatch.ts';
 import { RequestError } from '../errors.ts';
 import { groupConfig } from '../group-config.ts';
-import type { Subscription } from '../groups.ts';
 import type { Header } from '../header.ts';
-import { isObject, type Json, list, parseObject, rawJson, text } from '../json-body.ts';
-import { consumerGroup, groupName } from '../look-up.ts';
+import { type Client, join } from '../join-group.ts';
+import { isObject, list, parseObject, text } from '../json-body.ts';
+import { groupName } from '../look-up.ts';
 import { ReplyField } from '../reply.ts';
-import { parseTagExpression } from '../tags.ts';
 
-/** Groups in one heartbeat, and subscriptions of one group. */
+/** Groups in one heartbeat. */
 const GROUPS_MAX = 512;
-const SUBSCRIPTIONS_MAX = 4096;
 const CLIENT_ID_CHARS_MAX = 255;
 const SUPPORTS_V2 = new ReplyField('IS_SUPPORT_HEART_BEAT_V2');
 const IS_SUB_CHANGE = new ReplyField('IS_SUB_CHANGE');
@@ -67,17 +64,17 @@ export const heartBeat: RequestHandler = (connection, header, frame) => {
     answer(header);
     return;
   }
+  const { groups } = connection.node;
   connection.later(header, async (ticket) => {
-    await Promise.all(retryTopics);
-    answer(ticket);
+    groups.hold(connection);
+    try {
+      await Promise.all(retryTopics);
+      answer(ticket);
+    } finally {
+      groups.release(connection);
+    }
   });
 };
-
-interface Client {
-  readonly clientId: string;
-  readonly language: string;
-  readonly version: number;
-}
 
 const heartbeatKey = (clientId: string, consumer: Record<string, unknown>): string =>
   `${clientId} ${text(consumer['groupName'])}`;
@@ -111,50 +108,4 @@ function producersOf(connection: Connection, header: Header, clientId: string, g
     });
     connection.producing.set(`${group} ${clientId}`, { group, clientId });
   }
-}
-
-function join(connection: Connection, client: Client, consumer: Record<string, unknown>): Group {
-  const { clientId, language, version } = client;
-  const wireGroup = text(consumer['groupName']);
-  const group = consumerGroup(connection, wireGroup);
-  const given = list(consumer['subscriptionDataSet']);
-  if (given.length > SUBSCRIPTIONS_MAX) {
-    throw new RequestError(RESPONSE.SYSTEM_ERROR, `more than ${SUBSCRIPTIONS_MAX} subscriptions in ${wireGroup}`);
-  }
-  const membership = {
-    clientId,
-    wireGroup,
-    host: connection.info.remote.host,
-    isBroadcast: text(consumer['messageModel']) === 'BROADCASTING',
-    subscriptions: given.filter(isObject).map(subscriptionOf),
-    data: rawJson(consumer as Json),
-  };
-  const { node, principal } = connection;
-  if (node.groups.join(principal, group, { connection, membership, language, version })) node.refilterPulls(group);
-  connection.memberships.set(`${group.id} ${clientId}`, { clientId, group: group.id });
-  return group;
-}
-
-function subscriptionOf(given: Record<string, unknown>): Subscription {
-  const expression = text(given['subString']) || '*';
-  const expressionType = text(given['expressionType']) || 'TAG';
-  let hashes: ReadonlySet<number> | null = null;
-  if (expressionType === 'TAG') {
-    try {
-      hashes = parseTagExpression(expression);
-    } catch (cause) {
-      throw new RequestError(
-        RESPONSE.SUBSCRIPTION_PARSE_FAILED,
-        cause instanceof Error ? cause.message : 'no expression',
-      );
-    }
-  }
-  const version = given['subVersion'];
-  return {
-    topic: text(given['topic']),
-    expression,
-    expressionType,
-    version: typeof version === 'number' && Number.isSafeInteger(version) ? version : 0,
-    hashes,
-  };
 }

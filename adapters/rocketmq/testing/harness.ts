@@ -35,6 +35,8 @@ export interface HarnessOptions {
   readonly settings?: Record<string, string | number | boolean>;
   /** Bytes of the log kept in memory; few make every read a cold one. */
   readonly hotBytes?: number;
+  /** How long each sync of the disk takes; none is instant. */
+  readonly syncMs?: number;
 }
 
 const random = { bytes: (target: Buffer): Buffer => randomFillSync(target) };
@@ -44,9 +46,12 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
   const defects: unknown[] = [];
   const warnings: unknown[] = [];
   const nothing = (): void => undefined;
+  // Of its clock the disk wants timers and turns only.
+  const disk = new SimDisk({ clock: systemClock as SimClock });
+  const { syncMs } = options;
+  if (syncMs !== undefined) disk.latencyMs = () => syncMs;
   const broker = await Broker.open({
-    // Of its clock the disk wants timers and turns only.
-    disk: new SimDisk({ clock: systemClock as SimClock }),
+    disk,
     clock: systemClock,
     random,
     crc: crc32c,
@@ -74,7 +79,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     coldBytes: 8 * MIB,
     indexCacheBytes: MIB,
     flushIntervalMs: 200,
-    inlineSyncMs: Number.POSITIVE_INFINITY,
+    inlineSyncMs: syncMs === undefined ? Number.POSITIVE_INFINITY : 0,
     retentionIntervalMs: 10_000,
     snapshotIntervalMs: 60_000,
     cleanRatio: 0.5,
@@ -155,6 +160,8 @@ export interface Response {
 export class RawClient {
   readonly stream: Duplex;
   readonly unasked: Response[] = [];
+  /** Everything that came, in its order. */
+  readonly seen: Response[] = [];
   /** What it answers to requests of the broker; null lets them be. */
   answers: ((request: Response) => { code: number; remark?: string; body: Buffer }) | null = null;
   readonly #language: string;
@@ -219,6 +226,7 @@ export class RawClient {
       const end = 4 + this.#buffer.readInt32BE(0);
       const response = readResponse(this.#buffer.subarray(0, end));
       this.#buffer = this.#buffer.subarray(end);
+      this.seen.push(response);
       const waiting = this.#waiting.get(response.opaque);
       if (response.flag === 0 && this.answers !== null) this.#answer(response);
       else if ((response.flag & 1) === 0 || waiting === undefined) this.unasked.push(response);

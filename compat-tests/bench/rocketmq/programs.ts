@@ -3,9 +3,8 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { peerClasspath } from '../../harness/toolchain.ts';
+import { compiled, jars, peerClasspath } from '../../harness/toolchain.ts';
 import { COMPAT, execute, work } from '../../harness/work.ts';
-import { compiled, jars } from '../../rocketmq/libraries.ts';
 
 const CLIENT_JVM = ['-Xms512m', '-Xmx512m', '-XX:+UseParallelGC', '-XX:MaxDirectMemorySize=512m'];
 const OWN = ['producer', 'batch', 'consumer'] as const;
@@ -23,7 +22,7 @@ function programs(): Promise<string> {
     const pom = join(COMPAT, 'rocketmq/java/pom-5.xml');
     const load = await compiled(
       'bench-rocketmq',
-      join(import.meta.dirname, 'java'),
+      [join(import.meta.dirname, 'java')],
       await jars('rocketmq-client-5', pom),
       [pom],
     );

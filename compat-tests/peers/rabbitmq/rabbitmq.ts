@@ -5,13 +5,31 @@ import { join } from 'node:path';
 import { freePorts, isListening, ServerProcess } from '../../harness/process.ts';
 import { ensureCommand } from '../../harness/toolchain.ts';
 
-export async function startRabbitmq(folder: string): Promise<{ servers: ServerProcess[]; url: string }> {
+export interface RabbitmqOptions {
+  readonly plugins?: readonly string[];
+  /** Virtual hosts, users and permissions in RabbitMQ's own form; without them there is guest. */
+  readonly definitions?: object;
+  /** Further lines of rabbitmq.conf. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+}
+
+export async function startRabbitmq(
+  folder: string,
+  options: RabbitmqOptions = {},
+): Promise<{ servers: ServerProcess[]; url: string }> {
   await ensureCommand('rabbitmq-server');
   const [port, distPort, mapperPort] = (await freePorts(3)) as [number, number, number];
   for (const name of ['mnesia', 'log', 'home']) mkdirSync(join(folder, name));
   writeFileSync(join(folder, 'home/.erlang.cookie'), 'compat');
   chmodSync(join(folder, 'home/.erlang.cookie'), 0o400);
-  writeFileSync(join(folder, 'enabled_plugins'), '[].\n');
+  writeFileSync(join(folder, 'enabled_plugins'), `[${(options.plugins ?? []).join(',')}].\n`);
+  const settings: Record<string, string | number> = { ...options.settings };
+  if (options.definitions) {
+    writeFileSync(join(folder, 'definitions.json'), JSON.stringify(options.definitions));
+    settings['load_definitions'] = join(folder, 'definitions.json');
+  }
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
+  writeFileSync(join(folder, 'rabbitmq.conf'), lines.join(''));
   const env = {
     ...process.env,
     HOME: join(folder, 'home'),
@@ -23,6 +41,7 @@ export async function startRabbitmq(folder: string): Promise<{ servers: ServerPr
     RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
     RABBITMQ_LOG_BASE: join(folder, 'log'),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
+    RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
     RABBITMQ_CONF_ENV_FILE: '/dev/null',
     // Then the script becomes the broker itself, and the process that is stopped or killed is the right one.
     RUNNING_UNDER_SYSTEMD: 'true',

@@ -16,11 +16,33 @@ async function brokerPort(): Promise<number> {
   throw new Error('no four free ports in a row');
 }
 
-/** Starts both in an empty folder; `flush` as our topics' attribute of that name, `settings` as in broker.conf. */
-export async function startRocketmq(
-  folder: string,
-  options: { flush?: 'sync' | 'async'; settings?: Record<string, string | number | boolean> } = {},
-): Promise<{ namesrv: ServerProcess; broker: ServerProcess; address: string }> {
+interface Started {
+  readonly namesrv: ServerProcess;
+  readonly broker: ServerProcess;
+  readonly address: string;
+}
+interface Options {
+  readonly flush?: 'sync' | 'async';
+  readonly settings?: Record<string, string | number | boolean>;
+}
+
+/**
+ * Starts both in an empty folder; `flush` as our topics' attribute of that name, `settings` as in broker.conf. A port that
+ * was free may be taken by the time the broker gets to it, so it is tried again with others.
+ */
+export async function startRocketmq(folder: string, options: Options = {}): Promise<Started> {
+  for (let attempt = 1; ; attempt++) {
+    const started: ServerProcess[] = [];
+    try {
+      return await start(attempt === 1 ? folder : join(folder, `attempt-${attempt}`), options, started);
+    } catch (error) {
+      for (const one of started.toReversed()) await one.stop();
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function start(folder: string, options: Options, started: ServerProcess[]): Promise<Started> {
   const classpath = await peerClasspath('rocketmq');
   const [namesrvPort] = (await freePorts(1)) as [number];
   const port = await brokerPort();
@@ -40,6 +62,7 @@ export async function startRocketmq(
     ['-Xmx256m', ...opens, '-cp', classpath, 'org.apache.rocketmq.namesrv.NamesrvStartup', '-c', namesrvConf],
     { env, logFile: join(folder, 'namesrv.log') },
   );
+  started.push(namesrv);
   await namesrv.ready(() => isListening(namesrvPort), 60_000);
   const address = `127.0.0.1:${namesrvPort}`;
   const conf = {
@@ -79,6 +102,7 @@ export async function startRocketmq(
     ],
     { env, logFile: join(folder, 'broker.log') },
   );
+  started.push(broker);
   await broker.ready(() => isListening(port), 60_000);
   await broker.ready(() => hasBroker(address), 60_000);
   return { namesrv, broker, address };

@@ -1,0 +1,405 @@
+/** What queues do by themselves, and what several queues do at once: ends at the head, limits, priorities, transactions. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { SimBroker, TESTER } from './testing/sim-broker.ts';
+import { SimRandom } from './testing/sim-random.ts';
+import type { Exchange, LeaseConsumer, Leased, Topic, TopicAttributes } from './types.ts';
+
+const open: SimBroker[] = [];
+async function sim(options: Parameters<typeof SimBroker.open>[0] = {}): Promise<SimBroker> {
+  const broker = await SimBroker.open(options);
+  open.push(broker);
+  return broker;
+}
+afterEach(() => {
+  for (const broker of open.splice(0)) expect(broker.lost).toBeNull();
+});
+
+const toDead: Partial<TopicAttributes> = { deadLetter: { exchange: '', routingKey: 'dead' } };
+const ready = (s: SimBroker, topic: Topic): number =>
+  topic.queues.reduce((sum, queue) => sum + s.broker.ledger(s.ownGroup(topic), queue).ready, 0);
+
+/** Bodies that can be taken, the first to be delivered first. */
+function takeAll(s: SimBroker, topic: Topic, holder: object = {}): string[] {
+  const bodies: string[] = [];
+  for (const queue of [...topic.queues].reverse()) {
+    for (
+      let one = s.take(s.ownGroup(topic), queue, holder);
+      one !== null;
+      one = s.take(s.ownGroup(topic), queue, holder)
+    )
+      bodies.push(one.body);
+  }
+  s.turn();
+  return bodies;
+}
+
+function consumer(s: SimBroker, topic: Topic, capacity = 100, more: Partial<LeaseConsumer> = {}) {
+  const got: string[] = [];
+  let left = capacity;
+  const one: LeaseConsumer = {
+    group: s.ownGroup(topic),
+    queues: topic.queues,
+    priority: 0,
+    exclusive: false,
+    autoSettle: false,
+    capacity: () => left,
+    deliver(leased: Leased) {
+      left--;
+      got.push(s.broker.messages(leased.unit)[leased.record]!.body!.toString());
+    },
+    cancelled: () => undefined,
+    ...more,
+  };
+  s.broker.subscribe(TESTER, one);
+  return { one, got };
+}
+
+describe('a message that has lived its time', () => {
+  it('leaves a queue that nobody reads, as a dead letter, also when its time ends while the broker is away', async () => {
+    let s = await sim();
+    const dead = await s.queue('dead');
+    const work = await s.queue('work', { ...toDead, messageTtlMs: 1000 });
+    s.publish(work, ['k|t|one']);
+    s.clock.advance(500);
+    s.publish(work, ['k|t|two']);
+    s.clock.advance(501);
+    s.rest(20);
+    expect(ready(s, work)).toBe(1);
+    expect(s.readFrom(dead.queues[0]!, 0)).toEqual([[0, 'one']]);
+    s = await s.restart('kill');
+    s.clock.advance(2000);
+    s.rest(20);
+    expect(ready(s, work)).toBe(0);
+    s = await s.restart(new SimRandom(5));
+    s.rest(20);
+    expect(s.readFrom(dead.queues[0]!, 0).map(([, body]) => body)).toEqual(['one', 'two']);
+  });
+
+  it('by its own end dies when it is the head, not before', async () => {
+    const s = await sim();
+    const work = await s.queue('work');
+    s.publish(work, ['k|t|stays']);
+    s.publish(work, ['k|t|brief'], { expiryMs: s.broker.nowMs() + 100 });
+    s.rest(300);
+    expect(ready(s, work)).toBe(2);
+    const me = {};
+    expect(s.take(s.ownGroup(work), work.queues[0]!, me)?.body).toBe('stays');
+    s.rest(20);
+    expect(ready(s, work)).toBe(0);
+  });
+
+  it('and that may not wait at all goes to who is there, else it is gone', async () => {
+    const s = await sim();
+    const work = await s.queue('work', { messageTtlMs: 0 });
+    s.publish(work, ['k|t|lost']);
+    s.rest(20);
+    expect(ready(s, work)).toBe(0);
+    const { got } = consumer(s, work);
+    s.turn();
+    s.publish(work, ['k|t|seen']);
+    expect(got).toEqual(['seen']);
+  });
+
+  it('does not go round for ever where nobody rejects it', async () => {
+    const s = await sim();
+    const a = await s.queue('a', { messageTtlMs: 10, deadLetter: { exchange: '', routingKey: 'b' } });
+    const b = await s.queue('b', { messageTtlMs: 10, deadLetter: { exchange: '', routingKey: 'a' } });
+    s.publish(a, ['k|t|round']);
+    s.rest(500);
+    expect([ready(s, a), ready(s, b)]).toEqual([0, 0]);
+    expect([s.broker.queue(a.queues[0]!)!.endOffset, s.broker.queue(b.queues[0]!)!.endOffset]).toEqual([1, 1]);
+  });
+
+  it('is dropped where its dead letter has no place to go', async () => {
+    const s = await sim();
+    const work = await s.queue('work', { messageTtlMs: 10, deadLetter: { exchange: 'nowhere', routingKey: null } });
+    s.publish(work, ['k|t|x']);
+    s.rest(100);
+    expect(ready(s, work)).toBe(0);
+  });
+});
+
+describe('a queue with a limit', () => {
+  it('drops its head, which becomes a dead letter; what is held does not count', async () => {
+    const s = await sim();
+    const dead = await s.queue('dead');
+    const work = await s.queue('work', { ...toDead, rules: { readyMax: 2 } });
+    for (const body of ['a', 'b', 'c', 'd']) s.publish(work, [`k|t|${body}`]);
+    s.rest(20);
+    expect(s.readFrom(dead.queues[0]!, 0).map(([, body]) => body)).toEqual(['a', 'b']);
+    const me = {};
+    expect(takeAll(s, work, me)).toEqual(['c', 'd']);
+    s.publish(work, ['k|t|e']);
+    s.publish(work, ['k|t|f']);
+    expect(ready(s, work)).toBe(2);
+    s.broker.release(me);
+    s.rest(20);
+    expect(takeAll(s, work)).toEqual(['e', 'f']);
+  });
+
+  it('of bytes counts what is ready, also what came back and what a restart finds', async () => {
+    const bytes = (text: string): string => `k|t|${text}`;
+    let s = await sim();
+    // The batch of the tests has 8 octets, and for a record 4 and its text.
+    const work = await s.queue('work', { rules: { readyBytesMax: 60 } });
+    s.publish(work, [bytes('aaaa')]);
+    s.publish(work, [bytes('bbbb')]);
+    s.publish(work, [bytes('cccc')]);
+    s.rest(20);
+    expect(ready(s, work)).toBe(3);
+    const me = {};
+    expect(s.take(s.ownGroup(work), work.queues[0]!, me)?.body).toBe('aaaa');
+    s.publish(work, [bytes('dddd')]);
+    s.rest(20);
+    expect(ready(s, work)).toBe(3);
+    s.broker.release(me);
+    s.rest(20);
+    expect(ready(s, work)).toBe(3);
+    s = await s.restart('kill');
+    s.publish(work, [bytes('eeee')]);
+    s.rest(20);
+    expect(takeAll(s, work)).toEqual(['cccc', 'dddd', 'eeee']);
+  });
+
+  it('refuses what is too much, as a dead letter if it is to be one, and says so', async () => {
+    const s = await sim();
+    const dead = await s.queue('dead');
+    const plain = await s.queue('plain', { rules: { readyMax: 1, overflow: 'refuse' } });
+    const work = await s.queue('work', { ...toDead, rules: { readyMax: 1, overflow: 'refuse-dead-letter' } });
+    for (const topic of [plain, work]) {
+      const first = s.append(['k|t|first'], { topic });
+      expect([s.broker.append(TESTER, first, { appended: () => undefined }, 0), first.refused]).toEqual([1, 0]);
+      // Not yet visible, and counted all the same.
+      const second = s.append(['k|t|second'], { topic });
+      expect([s.broker.append(TESTER, second, { appended: () => undefined }, 0), second.refused]).toEqual([0, 1]);
+    }
+    s.turn();
+    expect(takeAll(s, plain)).toEqual(['first']);
+    expect(takeAll(s, work)).toEqual(['first']);
+    expect(s.readFrom(dead.queues[0]!, 0).map(([, body]) => body)).toEqual(['second']);
+  });
+});
+
+describe('a message that came back too often', () => {
+  it('is dead at once, whether somebody reads the queue or not', async () => {
+    const s = await sim();
+    const dead = await s.queue('dead');
+    const work = await s.queue('work', { ...toDead, deliveriesMax: 2 });
+    s.publish(work, ['k|t|poison']);
+    for (let n = 0; n < 2; n++) {
+      const taken = s.take(s.ownGroup(work), work.queues[0]!, {})!;
+      s.broker.settle(s.ownGroup(work), work.queues[0]!, taken.offset, 'requeue');
+    }
+    s.rest(20);
+    expect(ready(s, work)).toBe(0);
+    expect(s.readFrom(dead.queues[0]!, 0)).toEqual([[0, 'poison']]);
+  });
+});
+
+describe('a queue with priorities', () => {
+  const publish = (s: SimBroker, topic: Topic, body: string, priority: number) =>
+    s.publish(topic, [`k|t|${body}`], { topic: null, exchange: '', routingKey: topic.name, queue: -1, priority });
+
+  it('gives the highest first, in order within one, also to consumers that wait, and after a restart', async () => {
+    let s = await sim();
+    const work = await s.topic('work', { kind: 'queue', queues: 6 });
+    publish(s, work, 'low', 0);
+    publish(s, work, 'high', 5);
+    publish(s, work, 'above', 9);
+    publish(s, work, 'middle', 3);
+    s = await s.restart('kill');
+    const { one, got } = consumer(s, work, 3);
+    s.turn();
+    expect(got).toEqual(['high', 'above', 'middle']);
+    publish(s, work, 'later', 4);
+    s.broker.unsubscribe(one);
+    const again = consumer(s, work);
+    s.rest(20);
+    expect(again.got).toEqual(['high', 'above', 'later', 'middle', 'low']);
+  });
+
+  it('counts all of them against its limit', async () => {
+    const s = await sim();
+    const work = await s.topic('work', { kind: 'queue', queues: 3, attributes: { rules: { readyMax: 2 } } });
+    publish(s, work, 'a', 0);
+    publish(s, work, 'b', 2);
+    publish(s, work, 'c', 1);
+    s.rest(20);
+    expect(takeAll(s, work)).toEqual(['c', 'a']);
+  });
+});
+
+describe('a queue that has one consumer at a time', () => {
+  it('gives the next one its turn when the first ends', async () => {
+    const s = await sim();
+    const work = await s.queue('work', { rules: { singleActive: true } });
+    const first = consumer(s, work, 1);
+    const second = consumer(s, work, 10, { priority: 5 });
+    s.publish(work, ['k|t|a']);
+    s.publish(work, ['k|t|b']);
+    expect([first.got, second.got]).toEqual([['a'], []]);
+    s.broker.unsubscribe(first.one);
+    s.rest(20);
+    expect(second.got).toEqual(['a', 'b']);
+  });
+});
+
+describe('a queue that goes unused', () => {
+  it('is deleted with its bindings and the exchange that lived by them, not while it is used', async () => {
+    let s = await sim();
+    await s.run(s.broker.createExchange(TESTER, exchange('temporary', 'fanout', { autoDelete: true })));
+    const work = await s.queue('work', { rules: { unusedMs: 1000 } });
+    await s.bind('temporary', 'work', '');
+    s.rest(900);
+    s.broker.used(work);
+    s.rest(900);
+    const { one } = consumer(s, work);
+    s.rest(3000);
+    expect(s.broker.topic('default', 'work')).not.toBeNull();
+    s.broker.unsubscribe(one);
+    s.rest(900);
+    s = await s.restart('kill');
+    s.rest(900);
+    expect(s.broker.topic('default', 'work')).not.toBeNull();
+    s.rest(300);
+    expect(s.broker.topic('default', 'work')).toBeNull();
+    expect(s.broker.exchange('default', 'temporary')).toBeNull();
+    s = await s.restart('kill');
+    expect([s.broker.topic('default', 'work'), s.broker.exchange('default', 'temporary')]).toEqual([null, null]);
+  });
+});
+
+function exchange(name: string, type: Exchange['type'], more: Partial<Exchange> = {}): Exchange {
+  return { namespace: 'default', name, type, durable: true, autoDelete: false, internal: false, extra: {}, ...more };
+}
+
+describe('an exchange', () => {
+  const through = { topic: null, queue: -1 } as const;
+
+  it('gives what it cannot route to its alternate, and that to its own', async () => {
+    const s = await sim();
+    const rest = await s.queue('rest');
+    const some = await s.queue('some');
+    for (const one of [
+      exchange('first', 'direct', { alternate: 'second' }),
+      exchange('second', 'direct', { alternate: 'third' }),
+      exchange('third', 'fanout', { alternate: 'first' }),
+    ])
+      await s.run(s.broker.createExchange(TESTER, one));
+    await s.bind('first', 'some', 'k');
+    await s.bind('third', 'rest', '');
+    s.publish(some, ['k|t|routed'], { ...through, exchange: 'first', routingKey: 'k' });
+    s.publish(some, ['k|t|left over'], { ...through, exchange: 'first', routingKey: 'other' });
+    expect(s.readFrom(some.queues[0]!, 0).map(([, body]) => body)).toEqual(['routed']);
+    expect(s.readFrom(rest.queues[0]!, 0).map(([, body]) => body)).toEqual(['left over']);
+  });
+
+  it('that holds routes when the time has come, by what is bound then', async () => {
+    let s = await sim();
+    await s.run(s.broker.createExchange(TESTER, exchange('later', 'topic', { holds: true })));
+    const work = await s.queue('work');
+    const held = { ...through, exchange: 'later', routingKey: 'k', notBeforeMs: s.broker.nowMs() + 1000 };
+    expect(s.publish(work, ['k|t|a'], held).queue).toBe(-1);
+    s = await s.restart('kill');
+    await s.bind('later', 'work', '#');
+    s.rest(900);
+    expect(ready(s, work)).toBe(0);
+    s.rest(200);
+    expect(s.readFrom(work.queues[0]!, 0)).toEqual([[0, 'a']]);
+    s.publish(work, ['k|t|b'], { ...held, notBeforeMs: s.broker.nowMs() + 1000 });
+    await s.run(s.broker.deleteExchange(TESTER, 'default', 'later'));
+    s = await s.restart('kill');
+    s.rest(2000);
+    expect(ready(s, work)).toBe(1);
+  });
+
+  it('takes further routing keys, a copy for each queue', async () => {
+    const s = await sim();
+    const [a, b] = [await s.queue('a'), await s.queue('b')];
+    const answer = s.publish(a, ['k|t|x'], { ...through, exchange: '', routingKey: 'a', copies: ['b', 'a', 'nobody'] });
+    expect(answer.queue).toBe(a.queues[0]);
+    expect([ready(s, a), ready(s, b)]).toEqual([1, 1]);
+  });
+
+  it('shares out by a hash, evenly by weight, and moves only what it must', async () => {
+    const s = await sim();
+    await s.run(s.broker.createExchange(TESTER, exchange('shared', 'hash')));
+    const names = ['a', 'b', 'c'];
+    for (const name of names) {
+      await s.queue(name);
+      await s.bind('shared', name, name === 'c' ? '2' : '1');
+    }
+    const route = (): string[] =>
+      Array.from({ length: 4000 }, (_, n) => {
+        const append = s.append(['k|t|x'], { ...through, exchange: 'shared', routingKey: `key ${n}` });
+        s.broker.append(TESTER, append, { appended: () => undefined }, 0);
+        return names.find((name) => ends.get(name) !== endOf(name) && ends.set(name, endOf(name)))!;
+      });
+    const endOf = (name: string): number => {
+      s.turn();
+      return s.broker.queue(s.broker.topic('default', name)!.queues[0]!)!.endOffset;
+    };
+    const ends = new Map(names.map((name) => [name, endOf(name)]));
+    const before = route();
+    const share = (name: string): number => before.filter((one) => one === name).length / before.length;
+    for (const [name, expected] of [
+      ['a', 0.25],
+      ['b', 0.25],
+      ['c', 0.5],
+    ] as const)
+      expect(Math.abs(share(name) - expected)).toBeLessThan(0.03);
+    await s.run(s.broker.deleteTopic(TESTER, s.broker.topic('default', 'b')!));
+    names.splice(1, 1);
+    const after = route();
+    expect(after.every((name, n) => before[n] === 'b' || before[n] === name)).toBe(true);
+  });
+});
+
+describe('a transaction', () => {
+  it('is there as a whole or not at all, after a kill and a power cut', async () => {
+    let s = await sim();
+    const [a, b, work] = [await s.queue('a'), await s.queue('b'), await s.queue('work')];
+    s.publish(work, ['k|t|job']);
+    const holder = {};
+    const taken = s.take(s.ownGroup(work), work.queues[0]!, holder)!;
+    const appends = [
+      s.append(['k|t|1'], { topic: a }),
+      s.append(['k|t|2'], { topic: null, exchange: '', routingKey: 'nobody', queue: -1 }),
+      s.append(['k|t|3', 'k|t|4'], { topic: b }),
+    ];
+    const settles = [{ group: s.ownGroup(work), queue: work.queues[0]!, offset: taken.offset }];
+    const answers: number[] = [];
+    const target = { appended: (token: number) => void answers.push(token) };
+    const before = s.broker.log.position;
+    expect(s.broker.transact(TESTER, appends, settles, target, 7)).toEqual([1, 0, 1]);
+    const entry = s.broker.log.lastLength;
+    expect(s.broker.log.position - before).toBe(entry);
+    expect(answers).toEqual([]);
+    s.turn();
+    expect(answers).toEqual([7]);
+    for (const how of ['kill', new SimRandom(2)] as const) {
+      s = await s.restart(how);
+      expect(s.readFrom(a.queues[0]!, 0)).toEqual([[0, '1']]);
+      expect(s.readFrom(b.queues[0]!, 0)).toEqual([
+        [0, '3'],
+        [1, '4'],
+      ]);
+      expect(ready(s, work)).toBe(0);
+    }
+  });
+
+  it('that is refused changes nothing', async () => {
+    const s = await sim();
+    const [a, work] = [await s.queue('a'), await s.queue('work')];
+    s.publish(work, ['k|t|job']);
+    const taken = s.take(s.ownGroup(work), work.queues[0]!, {})!;
+    const settles = [{ group: s.ownGroup(work), queue: work.queues[0]!, offset: taken.offset }];
+    const large = s.append([`k|t|${'x'.repeat(70_000)}`], { topic: a });
+    expect(() =>
+      s.broker.transact(TESTER, [s.append(['k|t|1'], { topic: a }), large], settles, { appended: () => undefined }, 1),
+    ).toThrow(/exceeds the limit/);
+    s.turn();
+    expect(s.broker.queue(a.queues[0]!)!.endOffset).toBe(0);
+    expect(s.broker.ledger(s.ownGroup(work), work.queues[0]!).inFlight).toBe(1);
+  });
+});
