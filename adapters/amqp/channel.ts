@@ -9,6 +9,7 @@ import { BrokerError } from '../../core/errors.ts';
 import type { Group, Leased, Outcome, QueueNumber, Topic } from '../../core/types.ts';
 import type { AppendTarget, Settle } from '../../core/verbs.ts';
 import { AmqpError } from './amqp-error.ts';
+import { AnswerDeadline } from './answer-deadline.ts';
 import { Confirms } from './confirms.ts';
 import type { Connection } from './connection.ts';
 import { type Consumer, unackedMaxDefault } from './consumer.ts';
@@ -16,6 +17,9 @@ import { ContentAssembly } from './content-assembly.ts';
 import { type Shown, shownOf } from './delivery-content.ts';
 import type { ReplyConsumer } from './direct-replies.ts';
 import type { Handled } from './dispatch.ts';
+import { fieldOf } from './field-table.ts';
+import { numberOf } from './queue-arguments.ts';
+import { shapeOf } from './topology.ts';
 import type { Transaction } from './transaction.ts';
 import { Unacked } from './unacked.ts';
 
@@ -59,6 +63,7 @@ export class Channel implements AppendTarget {
   #consumed = 0;
   #deliveryTag = 0;
   readonly #unackedMax: number;
+  readonly #deadline: AnswerDeadline;
   readonly #sources: (Source | null)[] = [];
   readonly #freeSources: number[] = [];
   /** Cancelled consumers that still hold deliveries. */
@@ -69,6 +74,20 @@ export class Channel implements AppendTarget {
     this.number = number;
     this.content = new ContentAssembly(connection.loan);
     this.#unackedMax = connection.context.limits['unackedPerChannelMax'] ?? unackedMaxDefault;
+    this.#deadline = new AnswerDeadline(connection.context.clock, {
+      oldestTag: () => (this.#unacked.count === 0 ? -1 : this.#unacked.tagAt(this.#unacked.firstSlot)),
+      lastTag: () => this.#deliveryTag,
+      timedOut: (timeoutMs) =>
+        connection.fail(
+          new AmqpError(
+            'PRECONDITION_FAILED',
+            `delivery acknowledgement on channel ${number} timed out. Timeout value used: ${timeoutMs} ms. ` +
+              'This timeout value can be configured, see consumers doc guide to learn more',
+          ),
+          number,
+          0,
+        ),
+    });
   }
 
   // ------------------------------------------------------------ deliveries
@@ -76,6 +95,12 @@ export class Channel implements AppendTarget {
   room(): number {
     const room = this.#unackedMax - this.#unacked.count;
     return this.sharedPrefetch === 0 ? room : Math.min(room, this.sharedPrefetch - this.#consumed);
+  }
+
+  /** Deliveries of this topic are about to come. */
+  expectAnswers(topic: Topic): void {
+    const ofQueue = numberOf(fieldOf(shapeOf(topic).arguments, 'x-consumer-timeout'));
+    this.#deadline.watch(ofQueue ?? this.connection.limits.consumerTimeoutMs);
   }
 
   nextTag(): number {
@@ -127,7 +152,10 @@ export class Channel implements AppendTarget {
       }
       const tag = ++this.#deliveryTag;
       if (autoSettle) broker.settle(group, queue, got.offset, 'done');
-      else this.#unacked.push(tag, this.#source(group, queue, null), got.offset);
+      else {
+        this.expectAnswers(topic);
+        this.#unacked.push(tag, this.#source(group, queue, null), got.offset);
+      }
       return { tag, redelivered: got.redelivered };
     }
     return null;
@@ -363,6 +391,7 @@ export class Channel implements AppendTarget {
     this.consumers.clear();
     for (const consumer of [...lost, ...this.#cancelled]) broker.unsubscribe(consumer);
     this.#cancelled.clear();
+    this.#deadline.stop();
     this.transaction = null;
     this.endReplies();
     broker.release(this);

@@ -12,7 +12,7 @@ const defaultGroup = 'amqp';
 
 export function groupFor(connection: Connection, topic: Topic, name: string | null): Group {
   const { broker, principal, namespace } = connection;
-  if (topic.kind === 'topic') return broker.ensureGroup(principal, namespace, name ?? defaultGroup);
+  if (topic.kind !== 'queue') return broker.ensureGroup(principal, namespace, name ?? defaultGroup);
   if (name !== null) {
     throw new AmqpError(
       'PRECONDITION_FAILED',
@@ -24,7 +24,7 @@ export function groupFor(connection: Connection, topic: Topic, name: string | nu
 
 /** A queue's own group; on a log topic the default one, null while nobody has read with it. */
 export function ownGroup(connection: Connection, topic: Topic): Group | null {
-  if (topic.kind === 'topic') return connection.broker.group(connection.namespace, defaultGroup);
+  if (topic.kind !== 'queue') return connection.broker.group(connection.namespace, defaultGroup);
   return connection.broker.groupById(topic.ownGroup);
 }
 
@@ -34,7 +34,7 @@ export function ownGroup(connection: Connection, topic: Topic): Group | null {
  */
 export function beginAt(connection: Connection, topic: Topic, group: Group, field: FieldValue | undefined): void {
   if (field === undefined) return;
-  if (topic.kind !== 'topic') throw invalidOffset(`'${topic.name}' is a queue, only a log topic has offsets`);
+  if (topic.kind === 'queue') throw invalidOffset(`'${topic.name}' is a queue, only a log topic has offsets`);
   const { broker, principal } = connection;
   const commits: OffsetCommit[] = [];
   for (const number of topic.queues) {

@@ -391,17 +391,29 @@ describe('hostile octets', () => {
       });
     await fc.assert(
       fc.asyncProperty(
-        fc.constantFrom('header', 'start', 'running'),
+        fc.constantFrom('header', 'start', 'tune', 'open', 'running', 'content', 'body', 'transaction', 'closing'),
         fc.array(frame, { maxLength: 8 }),
         async (state, frames) => {
-          const client = state === 'running' ? await connect() : stranger();
-          if (state === 'start') client.raw(Buffer.from('AMQP\x00\x00\x09\x01', 'latin1'));
+          const isEarly = ['header', 'start', 'tune', 'open'].includes(state);
+          const client = isEarly ? stranger() : await connect();
+          if (isEarly && state !== 'header') client.raw(Buffer.from('AMQP\x00\x00\x09\x01', 'latin1'));
+          if (state === 'tune' || state === 'open') {
+            const response = Buffer.from('\0guest\0guest');
+            client.send(0, 'connection.start-ok', { clientProperties: {}, mechanism: 'PLAIN', response, locale: '' });
+            await turns(3);
+          }
+          if (state === 'open') client.send(0, 'connection.tune-ok', { channelMax: 10, frameMax: 4096, heartbeat: 0 });
+          if (state === 'content' || state === 'body')
+            client.send(1, 'basic.publish', { exchange: '', routingKey: 'still-here' });
+          if (state === 'body') client.raw(definitions.encodeProperties(60, 1, 100, {}));
+          if (state === 'transaction') client.send(1, 'tx.select');
+          if (state === 'closing') client.send(1, 'queue.declare', { queue: 'nope', passive: true, arguments: {} });
           for (const bytes of frames) client.raw(bytes);
           await new Promise((resolve) => setImmediate(resolve));
           client.destroy();
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 600 },
     );
     const client = await connect();
     await client.declare(1, 'still-here');

@@ -249,3 +249,47 @@ test('a publisher that is faster than the disk is not read until the disk has ca
   // Never more than the limit and one message were on the way, so it took several writes.
   expect(on.broker.log.writes).toBeGreaterThan(4);
 });
+
+describe('a delivery that is not answered in time', () => {
+  test.each([
+    ['by the queue', {}, { 'x-consumer-timeout': 1000 }],
+    ['by the configuration', { consumerTimeoutMs: 1000 }, {}],
+  ])('closes its channel, %s, and comes back', async (_how, limits, args) => {
+    const on = await harness({ limits });
+    const client = await on.client();
+    await client.declare(1, 'q', { arguments: args });
+    await client.consume(1, 'q');
+    client.toQueue(1, 'q', 'a', 'b');
+    const first = await client.delivery(1, 'a');
+    await client.delivery(1, 'b');
+    client.send(1, 'basic.ack', { deliveryTag: first, multiple: false });
+    await on.clock.pass(900);
+    await client.nothing();
+    await on.clock.pass(400);
+    const close = await client.expect(1, 'channel.close');
+    expect([close['replyCode'], close['replyText']]).toEqual([
+      406,
+      'PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 1000 ms. ' +
+        'This timeout value can be configured, see consumers doc guide to learn more',
+    ]);
+    client.send(1, 'channel.close-ok');
+    await client.open(1);
+    expect(await client.bodies(1, 'q')).toEqual(['b']);
+  });
+
+  test('says nothing while answers come', async () => {
+    const on = await harness({ limits: { consumerTimeoutMs: 1000 } });
+    const client = await on.client();
+    await client.declare(1, 'q');
+    await client.consume(1, 'q');
+    for (let n = 0; n < 5; n++) {
+      client.toQueue(1, 'q', `${n}`);
+      const deliveryTag = await client.delivery(1, `${n}`);
+      await on.clock.pass(700);
+      client.send(1, 'basic.ack', { deliveryTag, multiple: false });
+      await turns(3);
+    }
+    await on.clock.pass(3000);
+    await client.nothing();
+  });
+});

@@ -249,3 +249,41 @@ describe('a full disk', () => {
     expect(await client.expect(1, 'basic.ack')).toEqual({ deliveryTag: 3, multiple: false });
   });
 });
+
+describe('what a group could not handle', () => {
+  test('is read by its name', async () => {
+    const on = await harness();
+    const topic = await on.broker.createTopic(on.internal, {
+      namespace: 'default',
+      kind: 'dead-letter',
+      name: 'billing',
+      queues: 1,
+    });
+    await publish(on, topic, { body: Buffer.from('dead'), key: Buffer.from('k') });
+    const client = await on.client();
+    expect(await client.declare(1, '%DLQ%billing')).toMatchObject({ messageCount: 1 });
+    await client.consume(1, '%DLQ%billing', { arguments: { 'x-stream-offset': 'first' } });
+    await client.delivery(1, 'dead');
+    client.send(1, 'queue.declare', { queue: '%DLQ%nobody', passive: true, arguments: {} });
+    expect((await client.expect(1, 'channel.close'))['replyCode']).toBe(404);
+  });
+});
+
+test('a publish to a hundred queues stores its body once', async () => {
+  const on = await harness();
+  const client = await on.client();
+  for (let n = 0; n < 100; n++) {
+    await client.declare(1, `q${n}`);
+    await client.bind(1, `q${n}`, 'amq.fanout', '');
+  }
+  await client.confirms(1);
+  const to = { exchange: 'amq.fanout', routingKey: '' };
+  client.publish(1, to, {}, Buffer.alloc(10));
+  await client.expect(1, 'basic.ack');
+  const before = on.broker.log.position;
+  client.publish(1, to, {}, Buffer.alloc(50_000, 'x'));
+  await client.expect(1, 'basic.ack');
+  // Six octets for each queue of a set that was named before.
+  expect(on.broker.log.position - before).toBeLessThan(51_500);
+  for (const n of [0, 99]) expect((await client.bodies(1, `q${n}`)).map((body) => body.length)).toEqual([10, 50_000]);
+});

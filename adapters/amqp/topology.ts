@@ -33,6 +33,12 @@ const predeclaredTypes: Readonly<Record<string, Exchange['type']>> = {
 /** Exchanges to which only the broker publishes. */
 const internalExchange = 'amq.rabbitmq.trace';
 
+/** Names of the topics that belong to a group. */
+const groupTopics = [
+  { prefix: '%DLQ%', kind: 'dead-letter' },
+  { prefix: '%RETRY%', kind: 'retry' },
+] as const;
+
 export const noSuchQueue = (name: string, virtualHost: string): AmqpError =>
   new AmqpError('NOT_FOUND', `no queue '${name}' in vhost '${virtualHost}'`);
 
@@ -60,14 +66,21 @@ export class Topology {
 
   /** The queue or log topic of that name, null when there is none. Throws RESOURCE_LOCKED when it is another connection's. */
   find(asker: Asker, name: string): Topic | null {
-    const topic = this.#broker.topic(asker.namespace, name);
-    if (topic === null || (topic.kind !== 'queue' && topic.kind !== 'topic')) return null;
+    const topic = this.#named(asker.namespace, name);
+    if (topic === null) return null;
     if (!shapeOf(topic).exclusive) return topic;
     const owner = this.#owned.get(topic.id)?.owner;
     // Without an owner it is on its way out: nobody may hold on to it any more.
     if (owner === undefined) return null;
     if (owner !== asker) throw locked(name, asker.virtualHost);
     return topic;
+  }
+
+  /** What a group could not handle is found by the group's name behind a prefix, as other tools show it. */
+  #named(namespace: string, name: string): Topic | null {
+    for (const { prefix, kind } of groupTopics)
+      if (name.startsWith(prefix)) return this.#broker.topicOfKind(namespace, kind, name.slice(prefix.length));
+    return this.#broker.topic(namespace, name);
   }
 
   /** The same, where it must be there. */

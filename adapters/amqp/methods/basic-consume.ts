@@ -55,6 +55,7 @@ export function basicConsume(channel: Channel, args: Arguments<'basic.consume'>)
     throw new AmqpError('ACCESS_REFUSED', `${place} in exclusive use`, { cause: error });
   }
   channel.consumers.set(tag, consumer);
+  if (!args.noAck) channel.expectAnswers(topic);
   // Deliveries come in a later turn, so this is ahead of them.
   if (!args.nowait) connection.frames.method(channel.number, 'basic.consume-ok', { consumerTag: tag });
 }

@@ -5,7 +5,7 @@ import { crc32c } from '../../../core/log/crc32c.ts';
 import { BROKER } from '../../../core/publish.ts';
 import { SimDisk } from '../../../core/testing/sim-disk.ts';
 import { SimRandom } from '../../../core/testing/sim-random.ts';
-import type { Clock } from '../../../core/types.ts';
+import type { Clock, Principal } from '../../../core/types.ts';
 import type { Adapter, AdapterContext } from '../../adapter.ts';
 import { codec, create } from '../adapter.ts';
 import { RawClient } from './raw-client.ts';
@@ -16,6 +16,8 @@ export interface Harness {
   readonly disk: SimDisk;
   readonly broker: Broker;
   readonly adapter: Adapter;
+  /** Who may do everything. */
+  readonly internal: Principal;
   /** What was logged as a warning or an error. */
   readonly warnings: string[];
   /** A client with the handshake behind it and channel 1 open. */
@@ -43,7 +45,7 @@ export async function harness({ limits = {}, after }: HarnessOptions = {}): Prom
     await made.open(1);
     return made;
   };
-  return { clock, disk, broker, adapter, warnings, stranger, client };
+  return { clock, disk, broker, adapter, internal: BROKER, warnings, stranger, client };
 }
 
 function contextOf(
