@@ -115,6 +115,7 @@ export class Node {
     rebalances: 0,
     closedByError: 0,
     throttled: 0,
+    offsetsExpired: 0,
     telemetryPushes: 0,
   };
 

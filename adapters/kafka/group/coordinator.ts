@@ -16,6 +16,7 @@ import type { Call } from '../call.ts';
 import { errorCode } from '../errors.ts';
 import { unspell } from '../names.ts';
 import type { Node } from '../node.ts';
+import { expiredOffsets, forget } from './expiry.ts';
 import { groupData } from './group-data.ts';
 import type { Effect, GroupState, JoinEvent, MemberState, Rules, SyncEvent } from './state.ts';
 import { newGroupState } from './state.ts';
@@ -42,10 +43,12 @@ export class Coordinator implements MembershipListener, CommitTarget {
   /** Joins that wait for their generation to be logged. */
   readonly #logging = new Map<number, readonly Effect[]>();
   #nextToken = 1;
+  readonly #startedMs: TimeMs;
 
   constructor(node: Node) {
     this.#node = node;
     this.#rules = { ...node.limits, initialRebalanceDelayMs: node.settings.initialRebalanceDelayMs };
+    this.#startedMs = node.broker.nowMs();
     node.broker.onMembership(PROTOCOL, this);
   }
 
@@ -133,6 +136,26 @@ export class Coordinator implements MembershipListener, CommitTarget {
     this.#carryOut(running, transitions.due(running.state, this.#rules, this.#node.broker.nowMs()));
   }
 
+  /** Forgets offsets by age, and groups of which nothing is left. */
+  tend(nowMs: TimeMs): void {
+    const { broker, settings, context, log } = this.#node;
+    const principal = context.internal ?? context.anonymous('');
+    for (const group of broker.groups(principal, settings.namespace)) {
+      const state = this.state(group);
+      const expired = expiredOffsets(broker, group, state, settings.offsetsRetentionMs, this.#startedMs, nowMs);
+      if (expired === null) continue;
+      this.#node.counts.offsetsExpired += expired.queues.length;
+      forget(broker, principal, group, expired).catch((error: unknown) =>
+        log.warn({ err: error, group: group.name }, 'offsets that are too old stay for now'),
+      );
+    }
+  }
+
+  /** A group that simple consumers have made: it is Kafka's, and its offsets go by their age. */
+  adopt(principal: Principal, group: Group): void {
+    this.#node.broker.putGeneration(principal, group, group.generation, groupData('', null, 0), null, 0);
+  }
+
   committed(token: number): void {
     const joins = this.#logging.get(token) ?? [];
     this.#logging.delete(token);
@@ -203,7 +226,8 @@ export class Coordinator implements MembershipListener, CommitTarget {
   #log({ group, state, principal }: Running, generation: number, joins: readonly Effect[]): void {
     const token = this.#nextToken++;
     this.#node.counts.rebalances++;
-    const data = groupData(state.protocolType, state.protocolName);
+    const emptySinceMs = state.phase === 'empty' ? this.#node.broker.nowMs() : 0;
+    const data = groupData(state.protocolType, state.protocolName, emptySinceMs);
     // The answer comes in a later turn, so it finds the joins.
     this.#node.broker.putGeneration(principal, group, generation, data, this, token);
     this.#logging.set(token, joins);

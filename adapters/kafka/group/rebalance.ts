@@ -6,6 +6,7 @@
 import type { TimeMs } from '../../../core/types.ts';
 import { ERROR, type ErrorCode } from '../../../specs/kafka/error-codes.ts';
 import type { Effect, GroupState, JoinResult, MemberState, Rules, SyncResult } from './state.ts';
+import { subscribedTopics } from './subscription.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -75,15 +76,20 @@ function chosenProtocol(group: GroupState): string {
   return chosen;
 }
 
-/** Whether the members say the same for the protocol that is in use, and the vote would not change. */
+/**
+ * Whether a member says what the one before it said for the protocol that is in use, and the vote would not change. Of
+ * consumers the topics count: what they owned lies in their metadata as well, and one that begins anew owns nothing.
+ */
 export function sameChosen(group: GroupState, a: MemberState, b: MemberState): boolean {
   const of = (member: MemberState): Buffer | undefined =>
     member.protocols.find(({ name }) => name === group.protocolName)?.metadata;
   const before = of(a);
   const after = of(b);
-  return (
-    before !== undefined && after !== undefined && before.equals(after) && chosenProtocol(group) === group.protocolName
-  );
+  if (before === undefined || after === undefined || chosenProtocol(group) !== group.protocolName) return false;
+  if (before.equals(after)) return true;
+  const topics = new Set(subscribedTopics(group.protocolType, before));
+  const now = new Set(subscribedTopics(group.protocolType, after));
+  return topics.size > 0 && topics.size === now.size && [...now].every((topic) => topics.has(topic));
 }
 
 export function supports(member: MemberState, name: string): boolean {

@@ -10,10 +10,16 @@ export const offsetDeleteRoute: Route = { api: offsetDelete, handle: remove };
 
 async function remove(call: Call): Promise<void> {
   const { groupId, topics } = call.request(offsetDelete);
-  const { broker, settings } = call.node;
+  const { broker, coordinator, settings } = call.node;
   const group = broker.group(settings.namespace, groupId);
   if (group === null) {
     call.reply(offsetDelete, { errorCode: ERROR.GROUP_ID_NOT_FOUND, topics: [] });
+    return;
+  }
+  const state = coordinator.state(group);
+  // Only consumers say what they subscribe to: of other members all may be in use.
+  if (state !== null && state.protocolType !== 'consumer') {
+    call.reply(offsetDelete, { errorCode: ERROR.NON_EMPTY_GROUP, topics: [] });
     return;
   }
   const subscribed = new Set(broker.members(group).flatMap((member) => member.topics));
