@@ -117,6 +117,13 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'amqp/features',
+    file: 'amqp/features.suite.ts',
+    what: 'RabbitMQ’s extensions with amqplib, pika and the Java client',
+    needs: ['java', 'python'],
+    hasOracle: true,
+  },
+  {
     name: 'amqp/celery',
     file: 'amqp/celery.suite.ts',
     what: 'Celery with real workers: rpc results, retries, ETA, prefetch, late acks',
@@ -126,7 +133,7 @@ export const SUITES: readonly SuiteRow[] = [
   {
     name: 'amqp/go',
     file: 'amqp/go.suite.ts',
-    what: 'amqp091-go: what the other clients do in clients/amqp',
+    what: 'amqp091-go: what the other clients do in clients/amqp and amqp/features',
     needs: ['go'],
     hasOracle: true,
   },

@@ -6,7 +6,13 @@ import { base64, endpoints, type Fields, failure, Inbox, serve, unbase64 } from 
 let connecting: Promise<ChannelModel> | null = null;
 const consumers = new Map<
   string,
-  { channel: Channel; tag: string; inbox: Inbox<ReceivedMessage>; open: Map<string, ConsumeMessage> }
+  {
+    channel: Channel;
+    tag: string;
+    inbox: Inbox<ReceivedMessage>;
+    open: Map<string, ConsumeMessage>;
+    isCancelled: boolean;
+  }
 >();
 let ids = 0;
 /** What the broker said last of whether it takes publishes (connection.blocked). */
@@ -72,6 +78,15 @@ interface Declared {
   readonly args?: Record<string, unknown>;
 }
 
+interface Binding {
+  readonly queue: string;
+  /** An exchange in place of a queue. */
+  readonly destination?: string;
+  readonly exchange: string;
+  readonly key: string;
+  readonly args?: Record<string, unknown>;
+}
+
 const declare = (fields: Fields): Promise<object> =>
   onChannel(async (channel) => {
     for (const one of (fields.exchanges ?? []) as Declared[])
@@ -85,8 +100,10 @@ const declare = (fields: Fields): Promise<object> =>
       };
       queues.push((await channel.assertQueue(one.name, options)).queue);
     }
-    for (const one of (fields.bindings ?? []) as { queue: string; exchange: string; key: string }[])
-      await channel.bindQueue(one.queue, one.exchange, one.key);
+    for (const one of (fields.bindings ?? []) as Binding[]) {
+      if (one.destination === undefined) await channel.bindQueue(one.queue, one.exchange, one.key, one.args);
+      else await channel.bindExchange(one.destination, one.exchange, one.key, one.args);
+    }
     return { queues };
   });
 
@@ -108,6 +125,7 @@ async function publish(fields: Fields): Promise<object> {
         const options = {
           persistent: true,
           headers: headers(message),
+          ...propertiesOf(message),
           mandatory: fields.mandatory === true,
           ...(fields.mandatory === true ? { messageId: String(at) } : {}),
         };
@@ -137,6 +155,11 @@ async function publish(fields: Fields): Promise<object> {
 
 const routingKey = (message: SentMessage): string => message.routingKey ?? unbase64(message.key)?.toString() ?? '';
 
+function propertiesOf(message: SentMessage): Options.Publish {
+  const { cc, ...rest } = message.properties ?? {};
+  return { ...rest, ...(cc === undefined ? {} : { CC: [...cc] }) };
+}
+
 function headers(message: SentMessage): Record<string, unknown> {
   const all: Record<string, unknown> = { ...message.headers };
   for (const [name, bytes] of Object.entries(message.binaryHeaders ?? {})) all[name] = Buffer.from(bytes, 'base64');
@@ -161,6 +184,12 @@ function received(message: Pick<GetMessage | ConsumeMessage, 'fields' | 'propert
     tag,
     headers: shown,
     body: base64(message.content),
+    system: {
+      ...(message.properties.replyTo === undefined ? {} : { replyTo: String(message.properties.replyTo) }),
+      ...(message.properties.correlationId === undefined
+        ? {}
+        : { correlationId: String(message.properties.correlationId) }),
+    },
   };
 }
 
@@ -175,19 +204,23 @@ async function subscribe(fields: Fields): Promise<object> {
   channel.on('error', (error: Error) => console.error('channel', error.message));
   await channel.prefetch(fields.prefetch ?? 100);
   const inbox = new Inbox<ReceivedMessage>();
+  const id = `l${++ids}`;
   const open = new Map<string, ConsumeMessage>();
   const isNoAck = fields.noAck === true;
   const { consumerTag } = await channel.consume(
     String(fields.queue),
     (message) => {
-      if (!message) return;
+      if (!message) {
+        const cancelled = consumers.get(id);
+        if (cancelled) cancelled.isCancelled = true;
+        return;
+      }
       if (!isNoAck) open.set(String(message.fields.deliveryTag), message);
       inbox.push(received(message));
     },
-    { noAck: isNoAck, arguments: fields.args },
+    { noAck: isNoAck, exclusive: fields.exclusive === true, arguments: fields.args },
   );
-  const id = `l${++ids}`;
-  consumers.set(id, { channel, tag: consumerTag, inbox, open });
+  consumers.set(id, { channel, tag: consumerTag, inbox, open, isCancelled: false });
   return { consumer: id };
 }
 
@@ -204,7 +237,27 @@ async function settle(fields: Fields): Promise<object> {
   return {};
 }
 
+/** Asks through amq.rabbitmq.reply-to and waits for the answer, as RPC clients do. */
+const rpc = (fields: Fields): Promise<object> =>
+  onChannel(async (channel) => {
+    const inbox = new Inbox<ReceivedMessage>();
+    const take = (message: ConsumeMessage | null): void => {
+      if (message) inbox.push(received(message));
+    };
+    await channel.consume('amq.rabbitmq.reply-to', take, { noAck: true });
+    const options = { replyTo: 'amq.rabbitmq.reply-to', correlationId: 'question' };
+    channel.sendToQueue(String(fields.queue), unbase64(fields.body) ?? Buffer.alloc(0), options);
+    return { message: (await inbox.take(1, fields.waitMs ?? 10_000))[0] ?? null };
+  });
+
 serve({
+  'amqp.rpc': rpc,
+  'amqp.delete': (fields) =>
+    onChannel(async (channel) => {
+      await channel.deleteQueue(String(fields.queue));
+      return {};
+    }),
+  'amqp.cancelled': async (fields) => ({ cancelled: consumers.get(fields.consumer)!.isCancelled }),
   'amqp.blocked': async () => ({ blocked }),
   'amqp.declare': declare,
   'amqp.publish': publish,

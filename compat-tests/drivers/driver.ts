@@ -16,6 +16,10 @@
 //   blocked {}                                           -> {blocked: reason | null} (amqp)
 //   get {queue}                                          -> {message, remaining}  (amqp)
 //   queueState {queue}                                   -> {ready, consumers}    (amqp)
+//   delete {queue}                                       -> {}                    (amqp)
+//   rpc {queue, body}                                    -> {message}             a question and its direct reply (amqp)
+//   tx {queue, messages, commit}                         -> {}                    published in a transaction (amqp, not amqplib)
+//   cancelled {consumer}                                 -> {cancelled}           whether the broker cancelled it (amqp)
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
@@ -42,6 +46,16 @@ export interface SentMessage {
   readonly body: string | null;
   readonly queue?: number;
   readonly routingKey?: string;
+  /** Of AMQP: what the library calls so. */
+  readonly properties?: AmqpProperties;
+}
+
+export interface AmqpProperties {
+  readonly priority?: number;
+  readonly expiration?: string;
+  readonly replyTo?: string;
+  readonly correlationId?: string;
+  readonly cc?: readonly string[];
 }
 
 export interface ReceivedMessage {
@@ -89,6 +103,7 @@ export interface Reply {
   ready: number;
   consumers: number;
   blocked: string | null;
+  cancelled: boolean;
 }
 
 /** A verb that failed: the client library's own error, as the driver saw it. */

@@ -13,6 +13,7 @@ from pika.exceptions import AMQPError, NackError, UnroutableError
 
 OPTIONS = dict(arg[2:].split("=", 1) for arg in sys.argv[1:])
 CONSUMERS = {}
+CANCELLED = set()
 STATE = {"connection": None, "ids": 0}
 
 
@@ -40,7 +41,10 @@ def declare(fields):
         ok = channel.queue_declare(one["name"], durable=one.get("durable", True), exclusive=one.get("exclusive", False), arguments=one.get("args"))
         names.append(ok.method.queue)
     for one in fields.get("bindings", []):
-        channel.queue_bind(one["queue"], one["exchange"], one["key"])
+        if "destination" in one:
+            channel.exchange_bind(one["destination"], one["exchange"], one["key"], arguments=one.get("args"))
+        else:
+            channel.queue_bind(one["queue"], one["exchange"], one["key"], arguments=one.get("args"))
     channel.close()
     return {"queues": names}
 
@@ -50,7 +54,20 @@ def headers_of(message):
     headers.update({name: decode(value) for name, value in message.get("binaryHeaders", {}).items()})
     if message.get("tag") is not None:
         headers["TAGS"] = message["tag"]
+    if "cc" in message.get("properties", {}):
+        headers["CC"] = message["properties"]["cc"]
     return headers or None
+
+
+def properties_of(message):
+    given = message.get("properties", {})
+    names = {"priority": "priority", "expiration": "expiration", "replyTo": "reply_to", "correlationId": "correlation_id"}
+    return pika.BasicProperties(delivery_mode=2, headers=headers_of(message), **{names[name]: value for name, value in given.items() if name in names})
+
+
+def routing_key_of(message):
+    key = decode(message.get("key"))
+    return message.get("routingKey", key.decode() if key else "")
 
 
 def publish(fields):
@@ -58,9 +75,8 @@ def publish(fields):
     channel.confirm_delivery()
     results = []
     for message in fields["messages"]:
-        key = decode(message.get("key"))
-        routing_key = message.get("routingKey", key.decode() if key else "")
-        properties = pika.BasicProperties(delivery_mode=2, headers=headers_of(message))
+        routing_key = routing_key_of(message)
+        properties = properties_of(message)
         try:
             channel.basic_publish(fields.get("exchange", ""), routing_key, decode(message["body"]) or b"", properties, fields.get("mandatory", False))
             results.append({"confirmed": True})
@@ -93,6 +109,7 @@ def received(method, properties, body):
         "tag": tag,
         "headers": headers,
         "body": encode(body),
+        "system": {name: value for name, value in (("replyTo", properties.reply_to), ("correlationId", properties.correlation_id)) if value is not None},
     }
 
 
@@ -110,9 +127,10 @@ def subscribe(fields):
     channel = connection().channel()
     channel.basic_qos(prefetch_count=fields.get("prefetch", 100))
     ready = []
-    tag = channel.basic_consume(fields["queue"], lambda _, method, properties, body: ready.append(received(method, properties, body)), auto_ack=fields.get("noAck", False), arguments=fields.get("args"))
+    tag = channel.basic_consume(fields["queue"], lambda _, method, properties, body: ready.append(received(method, properties, body)), auto_ack=fields.get("noAck", False), exclusive=fields.get("exclusive", False), arguments=fields.get("args"))
     STATE["ids"] += 1
     name = "p%d" % STATE["ids"]
+    channel.add_on_cancel_callback(lambda _: CANCELLED.add(name))
     CONSUMERS[name] = (channel, tag, ready)
     return {"consumer": name}
 
@@ -156,6 +174,44 @@ def queue_state(fields):
     return {"ready": ok.message_count, "consumers": ok.consumer_count}
 
 
+def rpc(fields):
+    """Asks through amq.rabbitmq.reply-to and waits for the answer, as RPC clients do."""
+    channel = connection().channel()
+    answers = []
+    channel.basic_consume("amq.rabbitmq.reply-to", lambda _, method, properties, body: answers.append(received(method, properties, body)), auto_ack=True)
+    channel.basic_publish("", fields["queue"], decode(fields["body"]), pika.BasicProperties(reply_to="amq.rabbitmq.reply-to", correlation_id="question"))
+    deadline = time.monotonic() + fields.get("waitMs", 10000) / 1000
+    while not answers and time.monotonic() < deadline:
+        connection().process_data_events(time_limit=0.05)
+    channel.close()
+    return {"message": answers[0] if answers else None}
+
+
+def tx(fields):
+    channel = connection().channel()
+    channel.tx_select()
+    for message in fields["messages"]:
+        channel.basic_publish("", fields["queue"], decode(message["body"]), properties_of(message))
+    if fields["commit"]:
+        channel.tx_commit()
+    else:
+        channel.tx_rollback()
+    channel.close()
+    return {}
+
+
+def delete(fields):
+    channel = connection().channel()
+    channel.queue_delete(fields["queue"])
+    channel.close()
+    return {}
+
+
+def cancelled(fields):
+    connection().process_data_events(time_limit=0.1)
+    return {"cancelled": fields["consumer"] in CANCELLED}
+
+
 def failure(error):
     shown = {"kind": type(error).__name__, "message": "%s: %s" % (type(error).__name__, error)}
     code = getattr(error, "reply_code", None)
@@ -171,6 +227,10 @@ VERBS = {
     "amqp.settle": settle,
     "amqp.close": close,
     "amqp.queueState": queue_state,
+    "amqp.delete": delete,
+    "amqp.rpc": rpc,
+    "amqp.tx": tx,
+    "amqp.cancelled": cancelled,
 }
 
 for line in sys.stdin:

@@ -13,6 +13,7 @@ export interface Fields {
   readonly queue: string | number;
   readonly messages: SentMessage[];
   readonly handles: string[];
+  readonly body?: string;
   readonly how?: 'ack' | 'retry' | 'reject';
   readonly exchange?: string;
   readonly producer?: string;
@@ -28,6 +29,7 @@ export interface Fields {
   readonly mandatory?: boolean;
   readonly multiple?: boolean;
   readonly noAck?: boolean;
+  readonly exclusive?: boolean;
   readonly count?: number;
   readonly waitMs?: number;
   readonly retries?: number;

@@ -1,6 +1,6 @@
 // Messages as tests write them, and how received ones are compared: bytes in base64 on the wire, text in failures.
 import assert from 'node:assert/strict';
-import type { ReceivedMessage, SentMessage } from '../drivers/driver.ts';
+import type { AmqpProperties, ReceivedMessage, SentMessage } from '../drivers/driver.ts';
 
 export const b64 = (text: string | Uint8Array): string => Buffer.from(text as Uint8Array).toString('base64');
 export const text = (base64: string | null | undefined): string | null =>
@@ -14,6 +14,7 @@ interface Written {
   body: string | Uint8Array | null;
   queue?: number;
   routingKey?: string;
+  properties?: AmqpProperties;
 }
 
 /** A message to send, from plain text and bytes. */

@@ -36,6 +36,17 @@ type binding struct {
 	Queue    string `json:"queue"`
 	Exchange string `json:"exchange"`
 	Key      string `json:"key"`
+	// An exchange in place of a queue.
+	Destination string `json:"destination"`
+	Args        object `json:"args"`
+}
+
+type properties struct {
+	Priority      uint8    `json:"priority"`
+	Expiration    string   `json:"expiration"`
+	ReplyTo       string   `json:"replyTo"`
+	CorrelationId string   `json:"correlationId"`
+	Cc            []string `json:"cc"`
 }
 
 type message struct {
@@ -45,6 +56,7 @@ type message struct {
 	Headers       map[string]string `json:"headers"`
 	BinaryHeaders map[string]string `json:"binaryHeaders"`
 	Body          *string           `json:"body"`
+	Properties    properties        `json:"properties"`
 }
 
 type command struct {
@@ -66,12 +78,16 @@ type command struct {
 	Handles   []string   `json:"handles"`
 	How       string     `json:"how"`
 	Multiple  bool       `json:"multiple"`
+	Exclusive bool       `json:"exclusive"`
+	Body      *string    `json:"body"`
+	Commit    bool       `json:"commit"`
 }
 
 type subscription struct {
 	channel    *amqp.Channel
 	tag        string
 	deliveries <-chan amqp.Delivery
+	cancels    <-chan string
 }
 
 var (
@@ -135,6 +151,14 @@ func run(c command) (object, error) {
 		return object{}, settle(c)
 	case "amqp.close":
 		return object{}, unsubscribe(c)
+	case "amqp.delete":
+		return object{}, remove(c)
+	case "amqp.rpc":
+		return rpc(c)
+	case "amqp.tx":
+		return object{}, transaction(c)
+	case "amqp.cancelled":
+		return cancelled(c)
 	case "amqp.queueState":
 		return queueState(c)
 	}
@@ -195,7 +219,13 @@ func declare(c command) (object, error) {
 		names = append(names, made.Name)
 	}
 	for _, b := range c.Bindings {
-		if err := ch.QueueBind(b.Queue, b.Key, b.Exchange, false, nil); err != nil {
+		var err error
+		if b.Destination == "" {
+			err = ch.QueueBind(b.Queue, b.Key, b.Exchange, false, table(b.Args))
+		} else {
+			err = ch.ExchangeBind(b.Destination, b.Key, b.Exchange, false, table(b.Args))
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -223,7 +253,16 @@ func publishing(m message, number int) amqp.Publishing {
 	if m.Tag != nil {
 		headers["TAGS"] = *m.Tag
 	}
+	if m.Properties.Cc != nil {
+		keys := []any{}
+		for _, key := range m.Properties.Cc {
+			keys = append(keys, key)
+		}
+		headers["CC"] = keys
+	}
 	out := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: decode(m.Body), MessageId: strconv.Itoa(number)}
+	out.Priority, out.Expiration = m.Properties.Priority, m.Properties.Expiration
+	out.ReplyTo, out.CorrelationId = m.Properties.ReplyTo, m.Properties.CorrelationId
 	if len(headers) > 0 {
 		out.Headers = headers
 	}
@@ -345,12 +384,13 @@ func subscribe(c command) (object, error) {
 	ids++
 	name := fmt.Sprintf("g%d", ids)
 	lock.Unlock()
-	deliveries, err := ch.Consume(c.Queue, name, c.NoAck != nil && *c.NoAck, false, false, false, table(c.Args))
+	cancels := ch.NotifyCancel(make(chan string, 1))
+	deliveries, err := ch.Consume(c.Queue, name, c.NoAck != nil && *c.NoAck, c.Exclusive, false, false, table(c.Args))
 	if err != nil {
 		return nil, err
 	}
 	lock.Lock()
-	subscriptions[name] = &subscription{ch, name, deliveries}
+	subscriptions[name] = &subscription{ch, name, deliveries, cancels}
 	lock.Unlock()
 	return object{"consumer": name}, nil
 }
@@ -375,7 +415,9 @@ func take(c command) (object, error) {
 			if !isOpen {
 				return object{"messages": messages}, nil
 			}
-			messages = append(messages, received(d.Exchange, d.RoutingKey, d.Redelivered, d.DeliveryTag, d.Headers, d.Body))
+			message := received(d.Exchange, d.RoutingKey, d.Redelivered, d.DeliveryTag, d.Headers, d.Body)
+			message["system"] = object{"replyTo": d.ReplyTo, "correlationId": d.CorrelationId}
+			messages = append(messages, message)
 		case <-deadline:
 			return object{"messages": messages}, nil
 		}
@@ -411,6 +453,70 @@ func unsubscribe(c command) error {
 		return nil
 	}
 	return s.channel.Close()
+}
+
+// rpc asks through amq.rabbitmq.reply-to and waits for the answer, as RPC clients do.
+func rpc(c command) (object, error) {
+	ch, err := channel()
+	if err != nil {
+		return nil, err
+	}
+	defer ch.Close()
+	answers, err := ch.Consume("amq.rabbitmq.reply-to", "", true, false, false, false, nil)
+	if err != nil {
+		return nil, err
+	}
+	question := amqp.Publishing{Body: decode(c.Body), ReplyTo: "amq.rabbitmq.reply-to", CorrelationId: "question"}
+	if err := ch.Publish("", c.Queue, false, false, question); err != nil {
+		return nil, err
+	}
+	select {
+	case d := <-answers:
+		message := received(d.Exchange, d.RoutingKey, d.Redelivered, d.DeliveryTag, d.Headers, d.Body)
+		message["system"] = object{"correlationId": d.CorrelationId}
+		return object{"message": message}, nil
+	case <-time.After(10 * time.Second):
+		return object{"message": nil}, nil
+	}
+}
+
+func transaction(c command) error {
+	ch, err := channel()
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	if err := ch.Tx(); err != nil {
+		return err
+	}
+	for i, m := range c.Messages {
+		if err := ch.Publish("", c.Queue, false, false, publishing(m, i)); err != nil {
+			return err
+		}
+	}
+	if c.Commit {
+		return ch.TxCommit()
+	}
+	return ch.TxRollback()
+}
+
+func remove(c command) error {
+	ch, err := channel()
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	_, err = ch.QueueDelete(c.Queue, false, false, false)
+	return err
+}
+
+func cancelled(c command) (object, error) {
+	select {
+	case <-subscribed(c.Consumer).cancels:
+		return object{"cancelled": true}, nil
+	default:
+		return object{"cancelled": false}, nil
+	}
 }
 
 func queueState(c command) (object, error) {

@@ -44,6 +44,10 @@ final class AmqpVerbs {
         verbs.put("amqp.settle", this::settle);
         verbs.put("amqp.close", this::close);
         verbs.put("amqp.queueState", this::queueState);
+        verbs.put("amqp.delete", this::delete);
+        verbs.put("amqp.rpc", this::rpc);
+        verbs.put("amqp.tx", this::tx);
+        verbs.put("amqp.cancelled", this::cancelled);
     }
 
     private synchronized Connection connection() throws Exception {
@@ -72,7 +76,11 @@ final class AmqpVerbs {
         }
         for (JsonElement element : Wire.list(command, "bindings")) {
             JsonObject binding = element.getAsJsonObject();
-            channel.queueBind(binding.get("queue").getAsString(), binding.get("exchange").getAsString(), binding.get("key").getAsString());
+            String exchange = binding.get("exchange").getAsString();
+            String key = binding.get("key").getAsString();
+            String destination = Wire.text(binding, "destination", null);
+            if (destination == null) channel.queueBind(binding.get("queue").getAsString(), exchange, key, arguments(binding));
+            else channel.exchangeBind(destination, exchange, key, arguments(binding));
         }
         channel.close();
         return Wire.of("queues", names);
@@ -152,6 +160,16 @@ final class AmqpVerbs {
         String tag = Wire.text(message, "tag", null);
         if (tag != null) headers.put("TAGS", tag);
         AMQP.BasicProperties.Builder properties = new AMQP.BasicProperties.Builder().deliveryMode(2);
+        JsonObject given = message.has("properties") ? message.getAsJsonObject("properties") : new JsonObject();
+        if (given.has("cc")) {
+            java.util.List<String> keys = new java.util.ArrayList<>();
+            given.getAsJsonArray("cc").forEach(key -> keys.add(key.getAsString()));
+            headers.put("CC", keys);
+        }
+        if (given.has("priority")) properties.priority(given.get("priority").getAsInt());
+        properties.expiration(Wire.text(given, "expiration", null));
+        properties.replyTo(Wire.text(given, "replyTo", null));
+        properties.correlationId(Wire.text(given, "correlationId", null));
         if (!headers.isEmpty()) properties.headers(headers);
         if (Wire.flag(command, "mandatory", false)) properties.messageId(String.valueOf(number));
         return properties.build();
@@ -192,6 +210,10 @@ final class AmqpVerbs {
             });
         }
         message.add("headers", headers);
+        JsonObject system = new JsonObject();
+        if (properties.getReplyTo() != null) system.addProperty("replyTo", properties.getReplyTo());
+        if (properties.getCorrelationId() != null) system.addProperty("correlationId", properties.getCorrelationId());
+        message.add("system", system);
         return message;
     }
 
@@ -202,20 +224,26 @@ final class AmqpVerbs {
         return String.valueOf(value).getBytes(StandardCharsets.UTF_8);
     }
 
-    private record Subscription(Channel channel, String tag, LinkedBlockingQueue<JsonObject> ready) {}
+    private record Subscription(Channel channel, String tag, LinkedBlockingQueue<JsonObject> ready, AtomicInteger cancels) {}
 
     private JsonObject subscribe(JsonObject command) throws Exception {
         Channel channel = connection().createChannel();
         channel.basicQos(Wire.number(command, "prefetch", 100));
         LinkedBlockingQueue<JsonObject> ready = new LinkedBlockingQueue<>();
-        String tag = channel.basicConsume(command.get("queue").getAsString(), Wire.flag(command, "noAck", false), "", false, false, arguments(command), new DefaultConsumer(channel) {
+        AtomicInteger cancels = new AtomicInteger();
+        String tag = channel.basicConsume(command.get("queue").getAsString(), Wire.flag(command, "noAck", false), "", false, Wire.flag(command, "exclusive", false), arguments(command), new DefaultConsumer(channel) {
             @Override
             public void handleDelivery(String consumerTag, Envelope envelope, AMQP.BasicProperties properties, byte[] body) {
                 ready.add(message(envelope, properties, body));
             }
+
+            @Override
+            public void handleCancel(String consumerTag) {
+                cancels.incrementAndGet();
+            }
         });
         String id = "a" + ids.incrementAndGet();
-        subscriptions.put(id, new Subscription(channel, tag, ready));
+        subscriptions.put(id, new Subscription(channel, tag, ready, cancels));
         return Wire.of("consumer", new JsonPrimitive(id));
     }
 
@@ -251,6 +279,47 @@ final class AmqpVerbs {
             subscription.channel().close();
         }
         return new JsonObject();
+    }
+
+    /** Asks through amq.rabbitmq.reply-to and waits for the answer, as RPC clients do. */
+    private JsonObject rpc(JsonObject command) throws Exception {
+        Channel channel = connection().createChannel();
+        LinkedBlockingQueue<JsonObject> answers = new LinkedBlockingQueue<>();
+        channel.basicConsume("amq.rabbitmq.reply-to", true, new DefaultConsumer(channel) {
+            @Override
+            public void handleDelivery(String consumerTag, Envelope envelope, AMQP.BasicProperties properties, byte[] body) {
+                answers.add(message(envelope, properties, body));
+            }
+        });
+        AMQP.BasicProperties question = new AMQP.BasicProperties.Builder().replyTo("amq.rabbitmq.reply-to").correlationId("question").build();
+        channel.basicPublish("", command.get("queue").getAsString(), question, Wire.bytes(command, "body"));
+        JsonObject answer = answers.poll(Wire.number(command, "waitMs", 10_000), TimeUnit.MILLISECONDS);
+        channel.close();
+        return Wire.of("message", answer == null ? JsonNull.INSTANCE : answer);
+    }
+
+    private JsonObject tx(JsonObject command) throws Exception {
+        Channel channel = connection().createChannel();
+        channel.txSelect();
+        for (JsonElement element : Wire.list(command, "messages")) {
+            JsonObject message = element.getAsJsonObject();
+            channel.basicPublish("", command.get("queue").getAsString(), properties(message, command, 0), Wire.bytes(message, "body"));
+        }
+        if (Wire.flag(command, "commit", true)) channel.txCommit();
+        else channel.txRollback();
+        channel.close();
+        return new JsonObject();
+    }
+
+    private JsonObject delete(JsonObject command) throws Exception {
+        Channel channel = connection().createChannel();
+        channel.queueDelete(command.get("queue").getAsString());
+        channel.close();
+        return new JsonObject();
+    }
+
+    private JsonObject cancelled(JsonObject command) {
+        return Wire.of("cancelled", new JsonPrimitive(subscriptions.get(command.get("consumer").getAsString()).cancels().get() > 0));
     }
 
     private JsonObject queueState(JsonObject command) throws Exception {
