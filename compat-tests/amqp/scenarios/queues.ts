@@ -342,6 +342,15 @@ export const queues = [
     await scene.sleep(1_200);
     await (await link.channel()).passive(queue);
   }),
+  scenario('queue: passive declarations are uses', async (scene) => {
+    const channel = await scene.channel();
+    const queue = scene.name('q');
+    await channel.queue(queue, {}, { 'x-expires': 500 });
+    for (let i = 0; i < 4; i++) {
+      await scene.sleep(300);
+      await channel.passive(queue);
+    }
+  }),
   scenario('queue: publishing is no use', async (scene) => {
     const link = await scene.link();
     const queue = scene.name('q');
