@@ -73,7 +73,7 @@ function assertTableIsComplete(): void {
   }
 }
 
-const PREPARE: Record<SuiteRow['needs'][number] | 'java-peers', () => Promise<unknown>> = {
+const PREPARE: Record<SuiteRow['needs'][number] | 'java-peers' | 'rabbitmq', () => Promise<unknown>> = {
   java: javaDriverClasspath,
   python,
   kcat: () => ensureCommand('kcat'),

@@ -4,7 +4,7 @@ export interface SuiteRow {
   readonly name: string;
   readonly file: string;
   readonly what: string;
-  readonly needs: readonly ('java' | 'python' | 'kcat' | 'loop' | 'tmpfs' | 'rabbitmq' | 'go')[];
+  readonly needs: readonly ('java' | 'python' | 'kcat' | 'loop' | 'tmpfs' | 'go')[];
   /** Also makes sense against the real brokers (`--peers`). */
   readonly hasOracle?: boolean;
 }
@@ -136,12 +136,6 @@ export const SUITES: readonly SuiteRow[] = [
     what: 'amqp091-go: what the other clients do in clients/amqp and amqp/features',
     needs: ['go'],
     hasOracle: true,
-  },
-  {
-    name: 'amqp/oracle',
-    file: 'amqp/oracle.suite.ts',
-    what: 'every answer of RabbitMQ and of ours, frame by frame',
-    needs: ['rabbitmq'],
   },
   { name: 'faults/kill', file: 'faults/kill.suite.ts', what: 'kill -9 under mixed load', needs: ['java'] },
   {

@@ -5,27 +5,7 @@ import { describe, it } from 'node:test';
 import type { DriverName, ReceivedMessage, Reply } from '../drivers/driver.ts';
 import { bodies, message, numbered, text } from '../harness/messages.ts';
 import { fresh, type Stage } from '../harness/suite.ts';
-import { isAgainstPeers } from '../harness/target.ts';
 import { sleep, until } from '../harness/wait.ts';
-
-/** What ours does not serve yet: expected to fail there, and no longer listed when it does not. */
-const NOT_YET: ReadonlySet<string> = new Set<string>([
-  'a queue that nobody uses goes',
-  'a full queue drops its head, into dead letters',
-  'a full queue refuses publishers',
-  'higher priorities first, in order within one',
-  'copies by CC',
-  'one active consumer, the next takes over',
-  'a consumer hears that its queue is gone',
-  'a question and its direct reply',
-  'a transaction is all or nothing',
-  'a quorum queue gives up after its delivery limit',
-]);
-
-/** Served when a consumer happens to wait, not always: neither result says anything yet. */
-const UNSETTLED: ReadonlySet<string> = new Set<string>([
-  'a rejected message is retried through a waiting queue, its deaths are counted',
-]);
 
 type Args = Record<string, unknown>;
 
@@ -317,12 +297,7 @@ export function amqpFeatures(here: Stage, client: DriverName): void {
   void describe(client, () => {
     for (const [name, run] of Object.entries(FEATURES)) {
       if (CANNOT[client]?.includes(name)) continue;
-      void it(name, async () => {
-        const actor = new Actor(here, client);
-        if (!isAgainstPeers && UNSETTLED.has(name)) await run(actor).catch(() => undefined);
-        else if (isAgainstPeers || !NOT_YET.has(name)) await run(actor);
-        else await assert.rejects(run(actor), undefined, 'this is served now: take it out of NOT_YET');
-      });
+      void it(name, () => run(new Actor(here, client)));
     }
   });
 }

@@ -377,7 +377,7 @@ export class Channel {
 
   async queue(queue: string, fields: Fields = {}, args: Table = {}): Promise<string> {
     const ok = await this.call('queue.declare', { queue, durable: true, ...fields, arguments: args });
-    return String(ok?.['queue'] ?? '');
+    return (ok?.['queue'] ?? '') as string;
   }
 
   passive(queue: string): Promise<unknown> {
@@ -443,7 +443,7 @@ export class Channel {
 
   async consume(queue: string, consumerTag: string, fields: Fields = {}, args: Table = {}): Promise<string> {
     const ok = await this.call('basic.consume', { queue, consumerTag, ...fields, arguments: args });
-    return String(ok?.['consumerTag'] ?? '');
+    return (ok?.['consumerTag'] ?? '') as string;
   }
 
   async get(queue: string, noAck = true): Promise<Message | null> {

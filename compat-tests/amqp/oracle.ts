@@ -8,6 +8,7 @@ import { work } from '../harness/work.ts';
 import { startBrokers } from './brokers.ts';
 import { type Comparison, compare, described, isFinding, type Verdict } from './compare.ts';
 import { DIFFERENCES } from './differences.ts';
+import { NOT_YET } from './not-yet.ts';
 import { SCENARIOS } from './scenarios/scenarios.ts';
 
 const cell = (lines: readonly string[]): string =>
@@ -31,6 +32,14 @@ function shrink(all: readonly Comparison[]): void {
   writeFileSync(file, kept.join('\n'));
 }
 
+/** Names that stand twice, or in a list without a scenario of that name. */
+function misnamed(): string[] {
+  const names = SCENARIOS.map((one) => one.name);
+  const listed = [...Object.keys(DIFFERENCES), ...NOT_YET];
+  const isTwice = (name: string, at: number, all: readonly string[]): boolean => all.indexOf(name) !== at;
+  return [...names.filter(isTwice), ...listed.filter(isTwice), ...listed.filter((name) => !names.includes(name))];
+}
+
 /** Compares, prints and stores; false when there are findings. */
 export async function compareAmqp(words: readonly string[], isAll: boolean, isShrunk: boolean): Promise<boolean> {
   const scenarios = SCENARIOS.filter((one) => words.length === 0 || words.some((word) => one.name.includes(word)));
@@ -52,5 +61,7 @@ export async function compareAmqp(words: readonly string[], isAll: boolean, isSh
   if (isShrunk) shrink(all);
   const hasTable = isTableKept('amqp', amqpTable());
   if (!hasTable) console.log('specs/amqp/MAPPING.md does not have the table of differences.ts: run with --table');
-  return hasTable && !all.some(isFinding);
+  const wrong = misnamed();
+  if (wrong.length > 0) console.log(`these names stand twice or name no scenario: ${wrong.join(', ')}`);
+  return hasTable && wrong.length === 0 && !all.some(isFinding);
 }

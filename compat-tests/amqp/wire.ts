@@ -199,7 +199,7 @@ function write(out: Writer, fields: readonly (readonly [string, FieldType])[], g
       for (; fields[i]?.[1] === 'bit'; i++) octet |= (given[fields[i]![0]] ? 1 : 0) << bit++;
       i--;
       out.integer(octet, 1);
-    } else if (type === 'shortstr') out.short(String(value ?? ''));
+    } else if (type === 'shortstr') out.short((value ?? '') as string);
     else if (type === 'longstr') out.long((value ?? '') as string);
     else if (type === 'table') out.table((value ?? {}) as Table);
     else out.integer((value ?? 0) as number, WIDTH[type]);
