@@ -30,7 +30,8 @@ export class Rows {
   routes: readonly string[] | null = null;
 
   clear(): void {
-    this.queues.length = 0;
+    // A length of 0 would give the array's memory back, to be taken anew for each message.
+    while (this.queues.length > 0) this.queues.pop();
     this.sliced = false;
     this.routes = null;
   }

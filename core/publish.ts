@@ -80,6 +80,8 @@ export class Publisher {
   /** Queues that refused the append at hand and want it dead-lettered, which is another append. */
   private refusals: { queue: Queue; topic: Topic }[] = [];
   private readonly hashes: number[] = [];
+  /** The hashes of the keys of the message that `fields` describes. */
+  private keys: readonly number[] = [];
   full = false;
   stopping = false;
 
@@ -325,7 +327,7 @@ export class Publisher {
     const position = log.end(end, parts, storeTimeMs, sync);
     // In the hold queue the unit's expiry is the time it is due.
     const expiryMs = dueQueue >= 0 ? append.notBeforeMs : append.expiryMs;
-    this.apply(append, rows, { position, partOffset, storeTimeMs, expiryMs, sync });
+    this.apply(append, rows, position, partOffset, storeTimeMs, expiryMs, sync);
     this.shard.answer(sync, target, token, rows.queues[0]!.number, rows.base[0]!, storeTimeMs, rows.queues.length);
   }
 
@@ -365,7 +367,7 @@ export class Publisher {
     const position = log.end(at, planned.length + (settles.length > 0 ? 1 : 0), storeTimeMs, sync);
     planned.forEach(({ append, rows }, n) => {
       this.describe(append, rows, -1);
-      this.apply(append, rows, { position, partOffset: offsets[n]!, storeTimeMs, expiryMs: append.expiryMs, sync });
+      this.apply(append, rows, position, offsets[n]!, storeTimeMs, append.expiryMs, sync);
     });
     const primary = planned[0]?.rows;
     this.shard.answer(
@@ -390,7 +392,8 @@ export class Publisher {
     fields.payloadLength = append.payload.length;
     fields.priority = append.priority;
     fields.rowCount = rows.queues.length;
-    fields.keyCount = this.keyHashes(append).length;
+    this.keys = this.keyHashes(append);
+    fields.keyCount = this.keys.length;
     if (append.expiryMs > 0) {
       fields.flags |= MESSAGE.expiry;
       fields.expiryMs = append.expiryMs;
@@ -426,7 +429,7 @@ export class Publisher {
   private writeMessage(at: number, append: Append, rows: Rows): number {
     const { log } = this.shard;
     const fields = this.fields;
-    const keys = this.keyHashes(append);
+    const { keys } = this;
     const end = writeMessagePart(log.bytes, at, fields);
     for (let k = 0; k < keys.length; k++) log.bytes.writeUInt32LE(keys[k]!, fields.keysAt + k * 4);
     append.payload.copy(log.bytes, fields.payloadAt);
@@ -450,22 +453,26 @@ export class Publisher {
   private apply(
     append: Append,
     rows: Rows,
-    at: { position: Position; partOffset: number; storeTimeMs: TimeMs; expiryMs: TimeMs; sync: boolean },
+    position: Position,
+    partOffset: number,
+    storeTimeMs: TimeMs,
+    expiryMs: TimeMs,
+    sync: boolean,
   ): void {
     const { log, signals } = this.shard;
     const { fields } = this;
     const unit = this.tables.unit;
     unit.flags = fields.flags & 0xff;
-    unit.position = at.position;
+    unit.position = position;
     unit.entryLength = log.lastLength;
-    unit.partOffset = at.partOffset;
+    unit.partOffset = partOffset;
     unit.format = fields.format;
     unit.priority = fields.priority;
     unit.tagHash = fields.tagHash;
     unit.recordTimeMs = fields.recordTimeMaxMs;
-    unit.storeTimeMs = at.storeTimeMs;
-    unit.expiryMs = at.expiryMs;
-    const ring = this.shard.ring(at.sync);
+    unit.storeTimeMs = storeTimeMs;
+    unit.expiryMs = expiryMs;
+    const ring = this.shard.ring(sync);
     for (let row = 0; row < rows.queues.length; row++) {
       const queue = rows.queues[row]!;
       unit.base = rows.base[row]!;
@@ -473,14 +480,14 @@ export class Publisher {
       unit.count = rows.count[row]!;
       this.tables.queues.append(queue.number, unit);
       this.tables.epochs.note(queue.number, log.journal.epoch, unit.base);
-      if (at.expiryMs > 0) queue.expires = true;
-      if (at.sync) queue.syncPending++;
+      if (expiryMs > 0) queue.expires = true;
+      if (sync) queue.syncPending++;
       ring.row(queue, unit.base + unit.count);
     }
     const primary = rows.queues[0]!;
     const base = rows.base[0]!;
-    const keys = this.keyHashes(append);
-    for (let k = 0; k < keys.length; k++) this.tables.keys.add(keys[k]!, primary.number, base, at.storeTimeMs);
+    const { keys } = this;
+    for (let k = 0; k < keys.length; k++) this.tables.keys.add(keys[k]!, primary.number, base, storeTimeMs);
     if (append.producerId >= 0) {
       this.tables.producers.apply(
         append.producerId,
@@ -489,7 +496,7 @@ export class Publisher {
         append.baseSequence,
         append.records,
         base,
-        at.storeTimeMs,
+        storeTimeMs,
       );
     }
     signals.counts.appends++;
@@ -500,8 +507,8 @@ export class Publisher {
 
   private keyHashes(append: Append): readonly number[] {
     if (this.transferKeys !== null) return this.transferKeys;
-    const hashes = this.hashes;
-    hashes.length = 0;
+    const { hashes } = this;
+    while (hashes.length > 0) hashes.pop();
     if (append.keys !== null) for (const key of append.keys) hashes.push(keyHash(key));
     return hashes;
   }
