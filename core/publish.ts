@@ -6,7 +6,7 @@
  */
 import { type Codecs, Destinations, Rows } from './destinations.ts';
 import { BrokerError } from './errors.ts';
-import { align8, ByteWriter } from './log/bytes.ts';
+import { align8, ByteWriter, writeU32 } from './log/bytes.ts';
 import { ENTRY_HEAD, PART_HEAD } from './log/entry.ts';
 import { keyHash } from './log/key-index.ts';
 import {
@@ -431,7 +431,7 @@ export class Publisher {
     const fields = this.fields;
     const { keys } = this;
     const end = writeMessagePart(log.bytes, at, fields);
-    for (let k = 0; k < keys.length; k++) log.bytes.writeUInt32LE(keys[k]!, fields.keysAt + k * 4);
+    for (let k = 0; k < keys.length; k++) writeU32(log.bytes, fields.keysAt + k * 4, keys[k]!);
     append.payload.copy(log.bytes, fields.payloadAt);
     for (let row = 0; row < rows.queues.length; row++) {
       const queue = rows.queues[row]!;

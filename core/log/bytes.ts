@@ -8,10 +8,24 @@ export function readU48(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at) + bytes.readUInt16LE(at + 4) * TWO32;
 }
 
+/** By bytes: Buffer's own writers check their arguments and make an object of each number above 2^31. */
+export function writeU32(bytes: Buffer, at: number, value: number): void {
+  const word = value | 0;
+  bytes[at] = word;
+  bytes[at + 1] = word >>> 8;
+  bytes[at + 2] = word >>> 16;
+  bytes[at + 3] = word >>> 24;
+}
+
+export function writeU16(bytes: Buffer, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+}
+
 export function writeU48(bytes: Buffer, at: number, value: number): void {
   const high = Math.floor(value / TWO32);
-  bytes.writeUInt32LE(value - high * TWO32, at);
-  bytes.writeUInt16LE(high, at + 4);
+  writeU32(bytes, at, value - high * TWO32);
+  writeU16(bytes, at + 4, high);
 }
 
 export function align8(length: number): number {

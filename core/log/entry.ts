@@ -9,7 +9,7 @@
  */
 import { assert } from '../errors.ts';
 import type { Crc32c, Position, TimeMs } from '../types.ts';
-import { align8, readU48, writeU48 } from './bytes.ts';
+import { align8, readU48, writeU16, writeU32, writeU48 } from './bytes.ts';
 
 const ENTRY_MAGIC = 0x31514d52;
 export const ENTRY_HEAD = 40;
@@ -29,16 +29,16 @@ export interface EntryHead {
 /** Completes an entry whose parts already lie behind the head at `start`. `salt` is the segment's salt as a CRC seed. */
 export function sealEntry(bytes: Buffer, start: number, head: EntryHead, salt: number, crc: Crc32c): void {
   assert(head.length === align8(head.length), 'an entry is a multiple of eight bytes');
-  bytes.writeUInt32LE(ENTRY_MAGIC, start);
-  bytes.writeUInt32LE(head.length, start + 4);
-  bytes.writeUInt32LE(head.epoch, start + 12);
+  writeU32(bytes, start, ENTRY_MAGIC);
+  writeU32(bytes, start + 4, head.length);
+  writeU32(bytes, start + 12, head.epoch);
   writeU48(bytes, start + 16, head.position);
-  bytes.writeUInt16LE(head.parts, start + 22);
+  writeU16(bytes, start + 22, head.parts);
   writeU48(bytes, start + 24, head.durable);
-  bytes.writeUInt16LE(0, start + 30);
+  writeU16(bytes, start + 30, 0);
   writeU48(bytes, start + 32, head.storeTimeMs);
-  bytes.writeUInt16LE(0, start + 38);
-  bytes.writeUInt32LE(crc(bytes, start + 12, start + head.length, salt), start + 8);
+  writeU16(bytes, start + 38, 0);
+  writeU32(bytes, start + 8, crc(bytes, start + 12, start + head.length, salt));
 }
 
 /**
@@ -87,8 +87,8 @@ export function writePartHead(
 ): void {
   bytes[at] = kind;
   bytes[at + 1] = variant;
-  bytes.writeUInt16LE(flags, at + 2);
-  bytes.writeUInt32LE(length, at + 4);
+  writeU16(bytes, at + 2, flags);
+  writeU32(bytes, at + 4, length);
 }
 
 export interface PartView {

@@ -4,7 +4,7 @@
  * then the newer entries ends in the same state. A kind never changes its meaning; new behaviour is a new kind.
  */
 import type { Offset, Position, QueueNumber, TimeMs } from '../types.ts';
-import { align8, type ByteReader, type ByteWriter, readU48, writeU48 } from './bytes.ts';
+import { align8, type ByteReader, type ByteWriter, readU48, writeU16, writeU32, writeU48 } from './bytes.ts';
 import { PART_HEAD } from './entry.ts';
 
 export const PART = {
@@ -118,47 +118,47 @@ export function writeMessagePart(bytes: Buffer, at: number, fields: MessageField
   const body = messageBodyLength(flags, fields.rowCount, fields.keyCount, fields.payloadLength);
   bytes[at] = PART.message;
   bytes[at + 1] = fields.format;
-  bytes.writeUInt16LE(flags, at + 2);
-  bytes.writeUInt32LE(body, at + 4);
+  writeU16(bytes, at + 2, flags);
+  writeU32(bytes, at + 4, body);
   let p = at + PART_HEAD;
-  bytes.writeUInt32LE(fields.records, p);
-  bytes.writeInt32LE(fields.tagHash, p + 4);
+  writeU32(bytes, p, fields.records);
+  writeU32(bytes, p + 4, fields.tagHash);
   writeU48(bytes, p + 8, fields.recordTimeMaxMs);
   // 24 bits: a large batch can be routed record by record. The rows of a set are counted in the set.
   const rows = flags & MESSAGE.set ? 0 : fields.rowCount;
-  bytes.writeUInt16LE(rows & 0xffff, p + 14);
-  bytes.writeUInt32LE(fields.payloadLength, p + 16);
-  bytes.writeUInt16LE(fields.keyCount, p + 20);
+  writeU16(bytes, p + 14, rows & 0xffff);
+  writeU32(bytes, p + 16, fields.payloadLength);
+  writeU16(bytes, p + 20, fields.keyCount);
   bytes[p + 22] = fields.priority;
   bytes[p + 23] = rows >>> 16;
   p += FIXED;
   if (flags & MESSAGE.expiry) {
     writeU48(bytes, p, fields.expiryMs);
-    bytes.writeUInt16LE(0, p + 6);
+    writeU16(bytes, p + 6, 0);
     p += 8;
   }
   if (flags & MESSAGE.producer) {
     writeU48(bytes, p, fields.producerId);
-    bytes.writeUInt16LE(fields.producerEpoch, p + 6);
-    bytes.writeUInt32LE(fields.baseSequence, p + 8);
-    bytes.writeUInt32LE(0, p + 12);
+    writeU16(bytes, p + 6, fields.producerEpoch);
+    writeU32(bytes, p + 8, fields.baseSequence);
+    writeU32(bytes, p + 12, 0);
     p += 16;
   }
   if (flags & MESSAGE.moved) {
     writeU48(bytes, p, fields.movedStoreTimeMs);
-    bytes.writeUInt16LE(0, p + 6);
+    writeU16(bytes, p + 6, 0);
     writeU48(bytes, p + 8, fields.movedFrom);
-    bytes.writeUInt16LE(0, p + 14);
+    writeU16(bytes, p + 14, 0);
     p += 16;
   }
   if (flags & MESSAGE.due) {
     writeU48(bytes, p, fields.dueMs);
-    bytes.writeUInt16LE(0, p + 6);
-    bytes.writeUInt32LE(fields.dueQueue, p + 8);
+    writeU16(bytes, p + 6, 0);
+    writeU32(bytes, p + 8, fields.dueQueue);
     p += 12;
   }
   if (flags & MESSAGE.set) {
-    bytes.writeUInt32LE(fields.setId, p);
+    writeU32(bytes, p, fields.setId);
     p += 4;
   }
   fields.rowsAt = p;
@@ -253,12 +253,12 @@ export function writeRow(
     return;
   }
   const at = fields.rowsAt + row * (fields.flags & MESSAGE.sliced ? SLICED_ROW : QUEUE_ROW);
-  bytes.writeUInt32LE(queue, at);
+  writeU32(bytes, at, queue);
   writeU48(bytes, at + 4, base);
-  bytes.writeUInt16LE(0, at + 10);
+  writeU16(bytes, at + 10, 0);
   if (fields.flags & MESSAGE.sliced) {
-    bytes.writeUInt32LE(first, at + 12);
-    bytes.writeUInt32LE(count, at + 16);
+    writeU32(bytes, at + 12, first);
+    writeU32(bytes, at + 16, count);
   }
 }
 

@@ -6,7 +6,7 @@
  *   32 u48 record time    38 u48 store time              44 u32 expiry, ms after the store time, 0 never
  *   48 u32 offset of the message part in the entry
  */
-import { readU48, writeU48 } from './bytes.ts';
+import { readU48, writeU16, writeU32, writeU48 } from './bytes.ts';
 
 export const UNIT_BYTES = 52;
 const EXPIRY_MAX = 0xffff_ffff;
@@ -29,20 +29,20 @@ export interface UnitFields {
 
 export function writeUnit(bytes: Buffer, at: number, unit: UnitFields): void {
   writeU48(bytes, at, unit.base);
-  bytes.writeUInt16LE(unit.flags & 0xff, at + 6);
+  writeU16(bytes, at + 6, unit.flags & 0xff);
   writeU48(bytes, at + 8, unit.position);
   bytes[at + 14] = unit.format;
   bytes[at + 15] = unit.priority;
-  bytes.writeUInt32LE(unit.entryLength, at + 16);
-  bytes.writeUInt32LE(unit.count, at + 20);
-  bytes.writeUInt32LE(unit.first, at + 24);
-  bytes.writeInt32LE(unit.tagHash, at + 28);
+  writeU32(bytes, at + 16, unit.entryLength);
+  writeU32(bytes, at + 20, unit.count);
+  writeU32(bytes, at + 24, unit.first);
+  writeU32(bytes, at + 28, unit.tagHash);
   writeU48(bytes, at + 32, unit.recordTimeMs);
   writeU48(bytes, at + 38, unit.storeTimeMs);
   // A message that lives longer than 49 days after its store time is clamped; no protocol's time to live is longer.
   const expiry = unit.expiryMs === 0 ? 0 : Math.min(EXPIRY_MAX, Math.max(1, unit.expiryMs - unit.storeTimeMs));
-  bytes.writeUInt32LE(expiry, at + 44);
-  bytes.writeUInt32LE(unit.partOffset, at + 48);
+  writeU32(bytes, at + 44, expiry);
+  writeU32(bytes, at + 48, unit.partOffset);
 }
 
 export const unitBase = (bytes: Buffer, at: number): number => readU48(bytes, at);
