@@ -7,6 +7,7 @@ import { findByKey } from './delivery/find-by-key.ts';
 import type { Idle } from './delivery/idle.ts';
 import type { Leases } from './delivery/leases.ts';
 import type { OffsetReader } from './delivery/offset-reader.ts';
+import { transact } from './delivery/transact.ts';
 import type { Waiters } from './delivery/waiters.ts';
 import { BrokerError } from './errors.ts';
 import type { FileJournal } from './log/file-journal.ts';
@@ -66,7 +67,6 @@ import type {
   OffsetCommit,
   ProducerIdentity,
   QueueState,
-  Settle,
   User,
   Verbs,
 } from './verbs.ts';
@@ -194,8 +194,11 @@ export class Broker implements Verbs {
     this.idle.used(topic);
   }
 
-  alterTopic(principal: Principal, topic: Topic, change: TopicChange): Promise<Topic> {
-    return this.names.alterTopic(principal, topic, change);
+  async alterTopic(principal: Principal, topic: Topic, change: TopicChange): Promise<Topic> {
+    const before = this.tables.catalog.topicById(topic.id)?.queues ?? [];
+    const altered = await this.names.alterTopic(principal, topic, change);
+    if (altered.queues.length > before.length) this.leases.grown(altered, before);
+    return altered;
   }
 
   async deleteTopic(principal: Principal, topic: Topic): Promise<void> {
@@ -253,18 +256,8 @@ export class Broker implements Verbs {
     return this.publisher.append(principal, append, target, token);
   }
 
-  transact(
-    principal: Principal,
-    appends: readonly Append[],
-    settles: readonly Settle[],
-    target: AppendTarget,
-    token: number,
-  ): number[] {
-    const held = settles.filter((one) => this.leases.isLeased(one.group as GroupState, one.queue, one.offset));
-    const settlements = held.map(({ group, queue, offset }) => ({ group: group.id, queue, offset, count: 1 }));
-    const taken = this.publisher.transact(principal, appends, settlements, target, token);
-    for (const one of held) this.leases.settledAlready(one.group as GroupState, one.queue, one.offset);
-    return taken;
+  transact(...args: Parameters<Verbs['transact']>): number[] {
+    return transact(this.leases, this.publisher, ...args);
   }
 
   async newProducer(_principal: Principal): Promise<ProducerIdentity> {

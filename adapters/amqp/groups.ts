@@ -29,6 +29,24 @@ export function ownGroup(connection: Connection, topic: Topic): Group | null {
 }
 
 /**
+ * Queues that a topic has gained since the group read it: there the group begins at the start, since it would have read
+ * them had it been there. The core lets a group that is new to a queue begin at its end.
+ */
+export function catchUp(connection: Connection, topic: Topic, group: Group): void {
+  const { broker, principal } = connection;
+  if (topic.kind === 'queue') return;
+  const unknown = topic.queues.filter((number) => broker.committed(group, number) === null);
+  if (unknown.length === 0 || unknown.length === topic.queues.length) return;
+  const commits = unknown.map((queue) => ({
+    queue,
+    offset: broker.queue(queue)?.startOffset ?? 0,
+    metadata: '',
+    epoch: -1,
+  }));
+  broker.commitOffsets(principal, group, commits, null, 0);
+}
+
+/**
  * `x-stream-offset` of a consumer on a log topic: where a group begins that has no place there yet. Without it, and
  * with `next`, it begins with what is published from now on.
  */

@@ -18,7 +18,7 @@ async function logTopic(on: Harness, name: string, queues = 1): Promise<Topic> {
 }
 
 /** Publishes a canonical message, as a protocol without a codec of its own would. */
-async function publish(on: Harness, topic: Topic, message: Partial<Message>): Promise<void> {
+async function publish(on: Harness, topic: Topic, message: Partial<Message>, queue = 0): Promise<void> {
   const whole: Message = { body: null, key: null, tag: null, headers: [], timestampMs: 1_700_000_000_123, ...message };
   const committed = Promise.withResolvers<void>();
   const append = {
@@ -26,7 +26,7 @@ async function publish(on: Harness, topic: Topic, message: Partial<Message>): Pr
     topic,
     namespace: topic.namespace,
     exchange: null,
-    queue: 0,
+    queue,
     format: FORMAT_CANONICAL,
     payload: encodeRecord(whole),
     records: 1,
@@ -247,6 +247,24 @@ describe('a full disk', () => {
     client.publish(1, { exchange: '', routingKey: 'q' }, {}, Buffer.from('after'));
     await client.delivery(1, 'after');
     expect(await client.expect(1, 'basic.ack')).toEqual({ deliveryTag: 3, multiple: false });
+  });
+});
+
+describe('a topic that gains queues', () => {
+  test('is read in all of them, by who is there and by who comes back', async () => {
+    const on = await harness();
+    const topic = await logTopic(on, 'orders');
+    const client = await on.client();
+    const there = await client.consume(1, 'orders', { arguments: { 'x-group': 'there' } });
+    const away = await client.consume(1, 'orders', { arguments: { 'x-group': 'away' } });
+    client.send(1, 'basic.cancel', { consumerTag: away });
+    await client.expect(1, 'basic.cancel-ok');
+    const grown = await on.broker.alterTopic(on.internal, topic, { queues: 2 });
+    await publish(on, grown, { body: Buffer.from('new queue'), key: null }, 1);
+    expect((await client.expect(1, 'basic.deliver'))['consumerTag']).toBe(there);
+    expect((await client.content(1)).body.toString()).toBe('new queue');
+    await client.consume(1, 'orders', { arguments: { 'x-group': 'away' } });
+    await client.delivery(1, 'new queue');
   });
 });
 

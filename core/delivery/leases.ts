@@ -218,6 +218,19 @@ export class Leases {
     }
   }
 
+  /** A topic has more queues: whoever reads all that it had reads the new ones too. */
+  grown(topic: Topic, before: readonly QueueNumber[]): void {
+    const added = topic.queues.filter((number) => !before.includes(number));
+    for (const [consumer, holder] of this.holders) {
+      if (holder.consumer !== consumer || !before.every((number) => holder.consumer!.queues.includes(number))) continue;
+      for (const number of added) {
+        const line = this.line(holder.consumer.group as GroupState, this.shard.tables.queues.get(number)!);
+        holder.lines.add(line);
+        line.addConsumer(holder);
+      }
+    }
+  }
+
   unsubscribe(consumer: LeaseConsumer, keep: boolean): void {
     const holder = this.holders.get(consumer);
     if (holder === undefined) return;

@@ -201,6 +201,22 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '    const taken = this.due.take(this.shard.log.storeTimeMs() + 1000, RELEASES_PER_TURN,',
     ...SEEDS,
   },
+  {
+    name: 'forget the time of a head that nobody reads',
+    file: 'delivery/deaths.ts',
+    find: '    if (this.shard.log.lost === null) this.tend(line);\n',
+    replace: '',
+    test: 'queue-rules.test.ts',
+    called: 'leaves a queue that nobody reads, as a dead letter, also when its time ends while the broker is away',
+  },
+  {
+    name: 'commit messages without the settlements of their transaction',
+    file: 'publish.ts',
+    find: '    let at = settles.length > 0 ? this.shard.part(',
+    replace: '    let at = settles.length > 99 ? this.shard.part(',
+    test: 'queue-rules.test.ts',
+    called: 'is there as a whole or not at all, after a kill and a power cut',
+  },
 ];
 
 /** Changes the copy of the source at `core`; gives back what undoes it. Throws when the text is not there exactly once. */

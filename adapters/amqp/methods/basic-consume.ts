@@ -10,7 +10,7 @@ import { Consumer } from '../consumer.ts';
 import { repliesName } from '../direct-replies.ts';
 import type { FieldTable } from '../field-table.ts';
 import { fieldOf } from '../field-table.ts';
-import { beginAt, groupFor } from '../groups.ts';
+import { beginAt, catchUp, groupFor } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { generatedName } from '../names.ts';
 import { mayRead } from '../permissions.ts';
@@ -37,6 +37,7 @@ export function basicConsume(channel: Channel, args: Arguments<'basic.consume'>)
     );
   }
   const group = groupFor(connection, topic, groupNamed(args.arguments));
+  catchUp(connection, topic, group);
   beginAt(connection, topic, group, fieldOf(args.arguments, 'x-stream-offset'));
   const consumer = new Consumer(channel, tag, topic, group, {
     priority: priorityIn(args.arguments, place),

@@ -2,7 +2,7 @@
 
 import type { Channel } from '../channel.ts';
 import type { Handled } from '../dispatch.ts';
-import { groupFor } from '../groups.ts';
+import { catchUp, groupFor } from '../groups.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { mayRead } from '../permissions.ts';
 import { queueNamed } from './queue-named.ts';
@@ -18,6 +18,7 @@ function get(channel: Channel, { queue, noAck }: Arguments<'basic.get'>): void {
   mayRead(connection, 'queue', name);
   const topic = topology.require(connection, name);
   const group = groupFor(connection, topic, null);
+  catchUp(connection, topic, group);
   const got = channel.get(topic, group, noAck);
   if (got === null) {
     frames.method(channel.number, 'basic.get-empty', {});
