@@ -4,7 +4,6 @@
  */
 import { Assembly, type BrokerOptions } from './assembly.ts';
 import { findByKey } from './delivery/find-by-key.ts';
-import type { Idle } from './delivery/idle.ts';
 import type { Leases } from './delivery/leases.ts';
 import type { OffsetReader } from './delivery/offset-reader.ts';
 import { transact } from './delivery/transact.ts';
@@ -89,7 +88,6 @@ export class Broker implements Verbs {
   private readonly names: Names;
   private readonly membership: Membership;
   private readonly maintenance: Maintenance;
-  private readonly idle: Idle;
   /** What recovery found, for the log line at start. */
   readonly recovery: { entries: number; tornBytes: number; damage: number };
 
@@ -109,7 +107,6 @@ export class Broker implements Verbs {
     this.scram = new ScramUsers(this.shard, (...right) => this.authorise(...right));
     this.facts = new QueueFacts(this.tables);
     this.maintenance = parts.maintenance;
-    this.idle = parts.idle;
     const { entries, tornBytes, damage } = parts.recovered;
     this.recovery = { entries, tornBytes, damage: damage.length };
   }
@@ -186,12 +183,12 @@ export class Broker implements Verbs {
 
   async createTopic(principal: Principal, spec: TopicSpec): Promise<Topic> {
     const topic = await this.names.createTopic(principal, spec);
-    this.idle.used(topic);
+    this.used(topic);
     return topic;
   }
 
   used(topic: Topic): void {
-    this.idle.used(topic);
+    this.leases.used?.(this.queueOf(topic.queues[0]!));
   }
 
   async alterTopic(principal: Principal, topic: Topic, change: TopicChange): Promise<Topic> {
