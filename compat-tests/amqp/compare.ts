@@ -1,7 +1,7 @@
 // The scenarios against RabbitMQ and against ours, and what differs. A difference is meant (a row in differences.ts, with
 // exactly these lines), not built yet (a name in not-yet.ts), or a finding; and so is a row or name without a difference.
 import type { Brokers } from './brokers.ts';
-import { DIFFERENCES } from './differences.ts';
+import { ADDED, DIFFERENCES } from './differences.ts';
 import { NOT_YET } from './not-yet.ts';
 import { FAILED, play, type Scenario } from './scene.ts';
 
@@ -71,7 +71,8 @@ function judge(name: string, rabbitmq: readonly string[], ours: readonly string[
 }
 
 async function compareOne(one: Scenario, brokers: Brokers): Promise<Comparison> {
-  const [rabbitmq, ours] = await Promise.all([play(one, brokers.rabbitmq), play(one, brokers.ours)]);
+  const [rabbitmq, all] = await Promise.all([play(one, brokers.rabbitmq), play(one, brokers.ours)]);
+  const ours = all.map((line) => ADDED.reduce((left, { pattern }) => left.replaceAll(pattern, ''), line));
   return judge(one.name, rabbitmq, ours);
 }
 

@@ -7,7 +7,7 @@ import { isTableKept } from '../harness/mapping-table.ts';
 import { work } from '../harness/work.ts';
 import { startBrokers } from './brokers.ts';
 import { type Comparison, compare, described, isFinding, type Verdict } from './compare.ts';
-import { DIFFERENCES } from './differences.ts';
+import { ADDED, DIFFERENCES } from './differences.ts';
 import { NOT_YET } from './not-yet.ts';
 import { SCENARIOS } from './scenarios/scenarios.ts';
 
@@ -19,7 +19,8 @@ export function amqpTable(): string {
   const rows = Object.entries(DIFFERENCES).map(
     ([name, row]) => `| ${name} | ${cell(row.rabbitmq)} | ${cell(row.ours)} | ${row.why} |`,
   );
-  return ['| scenario | only RabbitMQ | only here | why |', '|---|---|---|---|', ...rows].join('\n');
+  const everywhere = ADDED.map((row) => `| everywhere | – | ${row.what} | ${row.why} |`);
+  return ['| scenario | only RabbitMQ | only here | why |', '|---|---|---|---|', ...everywhere, ...rows].join('\n');
 }
 
 /** Takes out of not-yet.ts what no longer differs. */

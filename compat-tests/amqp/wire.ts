@@ -317,7 +317,9 @@ export function told(value: unknown): string {
   return letter === 'V' ? 'V' : `${letter} ${String(inner)}`;
 }
 
+/** In their order, but for headers of dead letters: there a broker puts its own among the publisher's. */
 const toldTable = (table: Record<string, Field>): string =>
   `{${Object.entries(table)
+    .toSorted(([a], [b]) => ('x-death' in table ? (a < b ? -1 : 1) : 0))
     .map(([name, value]) => `${name}: ${told(value)}`)
     .join(', ')}}`;

@@ -21,6 +21,7 @@ export const access = [
     await channel.confirms();
     await channel.get(queue);
     await channel.consume(queue, 'c');
+    await channel.cancel('c');
     await channel.call('queue.purge', { queue });
     await channel.call('queue.unbind', { queue, exchange, routingKey: 'k' });
     await channel.call('queue.delete', { queue });

@@ -542,6 +542,7 @@ export const consuming = [
     const replyTo = String(question?.properties['replyTo']);
     server.publish('', replyTo, 'answer', { correlationId: '1' }, { mandatory: true });
     await client.take(1);
+    await server.quiet();
     await server.passive(replyTo);
     await client.close();
     await server.quiet();

@@ -55,7 +55,7 @@ export const expiry = [
     await channel.drain(dead);
   }),
   scenario('ttl: of messages, the shorter counts', async (scene) => {
-    const { channel, queue, dead } = await withDead(scene, { 'x-message-ttl': 400 });
+    const { channel, queue, dead } = await withDead(scene, { 'x-message-ttl': 1_500 });
     channel.publish('', queue, 'shorter', { expiration: '100' });
     channel.publish('', queue, 'longer', { expiration: '60000' });
     await scene.count(dead, 1);
@@ -513,7 +513,7 @@ export const expiry = [
     await reader.consume(queue, 'c');
     await reader.take(3);
     reader.ack(3, true);
-    await reader.qos(10);
+    await reader.cancel('c');
     await scene.count(queue, 0);
     await channel.call('queue.purge', { queue });
     await channel.call('queue.delete', { queue });

@@ -162,6 +162,7 @@ export const queues = [
     const channel = await link.channel();
     await channel.queue(queue, {}, { 'x-max-length': 10 });
     channel.fill(queue, 'a', 'b', 'c');
+    await scene.count(queue, 3);
     await channel.call('queue.declare', { queue, passive: true, durable: false, exclusive: true });
     await channel.consume(queue, 'c1');
     await channel.take(3);
