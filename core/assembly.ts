@@ -77,6 +77,7 @@ const VERSION_TEXT = 'rosettamq log 1';
 export class Assembly {
   readonly signals = new Signals();
   readonly random: Random;
+  readonly disk: Disk;
   readonly tables: Tables;
   readonly shard: Shard;
   readonly journal: FileJournal;
@@ -98,6 +99,7 @@ export class Assembly {
     const { disk, clock, crc, random } = options;
     this.warn = (text, error) => options.warn(text, error);
     this.random = random;
+    this.disk = disk;
     const codecs = new Map<FormatTag, Codec>([[canonicalCodec.format, canonicalCodec]]);
     for (const codec of options.codecs) codecs.set(codec.format, codec);
     const cache = new BlockCache(options.indexCacheBytes);

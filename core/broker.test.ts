@@ -64,6 +64,22 @@ describe('a topic', () => {
     expect(await after.run(after.broker.offsetByStoreTime(queue, 0))).toBeNull();
   });
 
+  it('tells what is kept of all topics: bytes, positions, the oldest message', async () => {
+    const s = await sim();
+    expect(s.broker.storage().oldestMs).toBeNull();
+    const [one, two] = [await s.topic('one'), await s.topic('two')];
+    s.publish(one, numbered(0, 1));
+    const first = s.answers.at(-1)!.timeMs;
+    s.clock.advance(1000);
+    s.publish(two, numbered(0, 1));
+    const told = s.broker.storage();
+    expect(told.oldestMs).toBe(first);
+    expect(told.keptBytes).toBe(told.endPosition - told.startPosition);
+    expect(told.freeBytes).toBe(s.disk.freeBytes());
+    await s.run(s.broker.moveStart(TESTER, one.queues[0]!, 1));
+    expect(s.broker.storage().oldestMs).toBe(first + 1000);
+  });
+
   it('shows nothing before it is synced', async () => {
     const s = await sim({ inlineSyncMs: 0 });
     s.disk.latencyMs = () => 50;

@@ -9,6 +9,7 @@ import type { OffsetReader } from './delivery/offset-reader.ts';
 import { transact } from './delivery/transact.ts';
 import type { Waiters } from './delivery/waiters.ts';
 import { BrokerError } from './errors.ts';
+import type { Disk } from './log/disk.ts';
 import type { FileJournal } from './log/file-journal.ts';
 import type { IndexRepair } from './log/index-repair.ts';
 import type { Log } from './log/log.ts';
@@ -66,6 +67,7 @@ import type {
   OffsetCommit,
   ProducerIdentity,
   QueueState,
+  StorageState,
   User,
   Verbs,
 } from './verbs.ts';
@@ -77,6 +79,7 @@ export class Broker implements Verbs {
   readonly scram: ScramUsers;
   readonly facts: QueueFacts;
   private readonly random: Random;
+  private readonly disk: Disk;
   private readonly tables: Tables;
   private readonly repair: IndexRepair;
   private readonly shard: Shard;
@@ -94,6 +97,7 @@ export class Broker implements Verbs {
   private constructor(parts: Assembly) {
     this.signals = parts.signals;
     this.random = parts.random;
+    this.disk = parts.disk;
     this.tables = parts.tables;
     this.repair = parts.repair;
     this.shard = parts.shard;
@@ -594,5 +598,21 @@ export class Broker implements Verbs {
 
   get storageFull(): boolean {
     return this.publisher.full;
+  }
+
+  storage(): StorageState {
+    const ranges = this.journal.ranges();
+    let oldestMs: TimeMs | null = null;
+    for (const queue of this.tables.queues.all()) {
+      const run = queue.runs.find((one) => one.units > 0 && one.end > queue.start);
+      if (run !== undefined && (oldestMs === null || run.storeTimeFirstMs < oldestMs)) oldestMs = run.storeTimeFirstMs;
+    }
+    return {
+      startPosition: ranges[0]?.base ?? this.journal.tail,
+      endPosition: this.journal.tail,
+      keptBytes: ranges.reduce((sum, { base, end }) => sum + end - base, 0),
+      freeBytes: this.disk.freeBytes(),
+      oldestMs,
+    };
   }
 }

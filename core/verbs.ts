@@ -25,6 +25,7 @@ import type {
   Message,
   Offset,
   Outcome,
+  Position,
   Principal,
   QueueNumber,
   ReadBatch,
@@ -135,6 +136,17 @@ export interface LedgerState {
   readonly floor: Offset;
   readonly ready: number;
   readonly inFlight: number;
+}
+
+export interface StorageState {
+  /** The log from the first byte that is kept to behind the last, in its positions. */
+  readonly startPosition: Position;
+  readonly endPosition: Position;
+  /** Bytes of entries kept, and bytes that the disk has left. */
+  readonly keptBytes: number;
+  readonly freeBytes: number;
+  /** When the oldest message that is kept was stored; null when there is none. */
+  readonly oldestMs: TimeMs | null;
 }
 
 export interface FoundOffset {
@@ -446,4 +458,6 @@ export interface Verbs {
   // ------------------------------------------------------------ pressure
   /** True while publishers are refused for lack of space (see Signals.pressure). */
   readonly storageFull: boolean;
+  /** What is kept, for administrators: looks at every queue. */
+  storage(): StorageState;
 }

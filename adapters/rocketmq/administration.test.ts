@@ -389,6 +389,28 @@ describe('the broker', () => {
     expect(Object.values(table).every((value) => typeof value === 'string')).toBe(true);
   });
 
+  it('tells how old its messages are, how much was sent today, and how fast a group consumes', async () => {
+    const raw = await begin();
+    const runtime = async (): Promise<Record<string, string>> =>
+      (json(await raw.request(28, {})) as { table: Record<string, string> }).table;
+    expect((await runtime())['earliestMessageTimeStamp']).toBe('-1');
+    const before = Date.now();
+    await raw.request(310, sendFields('T'), 'x');
+    await raw.request(310, sendFields('T'), 'y');
+    const told = await runtime();
+    expect(Number(told['earliestMessageTimeStamp'])).toBeGreaterThanOrEqual(before);
+    expect(Number(told['earliestMessageTimeStamp'])).toBeLessThanOrEqual(Date.now());
+    expect(Number(told['commitLogMaxOffset'])).toBeGreaterThan(Number(told['commitLogMinOffset']));
+    expect(Number(told['commitLogDiskRatio'])).toBeGreaterThan(0);
+    expect([told['msgPutTotalTodayMorning'], told['msgPutTotalTodayNow']]).toEqual(['0', '2']);
+    const speed = async (): Promise<unknown> =>
+      json(await raw.request(208, { consumerGroup: 'CG', topic: 'T' }))['consumeTps'];
+    await raw.request(34, {}, heartbeat('c1', 'CG', 'T'));
+    expect(await speed()).toBe(0);
+    await raw.request(11, pullFields('T', 0));
+    expect(await speed()).toBeGreaterThan(0);
+  });
+
   it('shows what grew since it was asked before', async () => {
     const raw = await begin();
     await raw.request(310, sendFields('T'), 'x');

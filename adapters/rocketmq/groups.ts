@@ -13,6 +13,7 @@ import type { Group, Principal } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import type { Logger } from '../adapter.ts';
 import type { Connection } from './connection.ts';
+import { Meter } from './rates.ts';
 
 export const PROTOCOL = 'rocketmq';
 /** A member that has not heartbeat for so long is gone; clients do it every 30 s. */
@@ -57,6 +58,8 @@ class GroupView {
   /** By topic; null until it is asked for after a change. */
   subscriptions: Map<string, Subscription> | null = null;
   isBroadcast = false;
+  /** What its members were given, by topic. */
+  readonly deliveries = new Map<number, Meter>();
 
   constructor(group: Group, wireName: string) {
     this.group = group;
@@ -157,6 +160,20 @@ export class Groups {
 
   member(group: Group, clientId: string): Present | null {
     return this.#views.get(group.id)?.members.get(clientId) ?? null;
+  }
+
+  /** Its members were given messages of a topic. */
+  delivered(group: Group, topicId: number, count: number): void {
+    const view = this.#views.get(group.id);
+    if (view === undefined) return;
+    let meter = view.deliveries.get(topicId);
+    if (meter === undefined) view.deliveries.set(topicId, (meter = new Meter()));
+    meter.add(count, this.#broker.nowMs());
+  }
+
+  /** Messages of a topic that its members are given per second. */
+  deliveriesPerSecond(group: Group, topicId: number): number {
+    return this.#views.get(group.id)?.deliveries.get(topicId)?.perSecond(this.#broker.nowMs()) ?? 0;
   }
 
   /** The member that this connection is; null when it is none. */

@@ -186,6 +186,7 @@ export class PullRequest implements Waiter {
     const reply = this.#begin(RESPONSE.SUCCESS, 'FOUND', pullBody.nextOffset, state.startOffset, state.endOffset);
     pullBody.write(node, reply.writer, this.#delivery);
     node.counts.messagesOut += pullBody.count;
+    node.groups.delivered(this.#group!, state.topic.id, pullBody.count);
     this.#connection.finish(this.#ticket);
     this.#release();
   }

@@ -20,7 +20,8 @@ export const getConsumeStats: RequestHandler = (connection, header) => {
   connection.later(header, async (ticket) => {
     const table = new Map<JsonObject, Json>();
     for (const topic of topics) await addTopic(connection, group, topic, table);
-    connection.answerBody(ticket, rawJson({ consumeTps: 0, offsetTable: table }));
+    const consumeTps = topics.reduce((sum, { id }) => sum + connection.node.groups.deliveriesPerSecond(group, id), 0);
+    connection.answerBody(ticket, rawJson({ consumeTps, offsetTable: table }));
   });
 };
 

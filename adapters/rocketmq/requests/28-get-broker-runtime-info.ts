@@ -9,20 +9,22 @@ export const getBrokerRuntimeInfo: RequestHandler = (connection, header) => {
   const { counts, rates } = node;
   const nowMs = node.context.clock.nowMs();
   const version = `V5_3_0 (${String(node.context.settings['productName'] ?? '')} ${String(node.context.settings['productVersion'] ?? '')})`;
-  const { signals } = broker;
+  rates.seen(nowMs);
+  const { today, yesterday } = rates.mornings;
+  const stored = broker.storage();
   const table: Record<string, string> = {
     bootTimestamp: String(node.bootMs),
     brokerActive: 'true',
     brokerVersion: '473',
     brokerVersionDesc: version.replace(' ( )', ''),
-    commitLogDirCapacity: 'Total : unknown, Free : unknown.',
-    commitLogDiskRatio: '0',
-    commitLogMaxOffset: String(signals.counts.bytes),
-    commitLogMinOffset: '0',
+    commitLogDirCapacity: `Total : ${size(stored.keptBytes + stored.freeBytes)}, Free : ${size(stored.freeBytes)}.`,
+    commitLogDiskRatio: String(stored.keptBytes / Math.max(1, stored.keptBytes + stored.freeBytes)),
+    commitLogMaxOffset: String(stored.endPosition),
+    commitLogMinOffset: String(stored.startPosition),
     consumeQueueDiskRatio: '0',
     dispatchBehindBytes: '0',
     dispatchMaxBuffer: '0',
-    earliestMessageTimeStamp: String(node.bootMs),
+    earliestMessageTimeStamp: String(stored.oldestMs ?? -1),
     endTransactionThreadPoolQueueCapacity: '100000',
     endTransactionThreadPoolQueueSize: '0',
     getFoundTps: rates.triple('messagesOut', nowMs),
@@ -30,12 +32,12 @@ export const getBrokerRuntimeInfo: RequestHandler = (connection, header) => {
     getMissTps: rates.triple('pullsEmpty', nowMs),
     getTotalTps: rates.triple('pulls', nowMs),
     getTransferredTps: rates.triple('messagesOut', nowMs),
-    msgGetTotalTodayMorning: '0',
+    msgGetTotalTodayMorning: String(today.messagesOut),
     msgGetTotalTodayNow: String(counts.messagesOut),
-    msgGetTotalYesterdayMorning: '0',
-    msgPutTotalTodayMorning: '0',
+    msgGetTotalYesterdayMorning: String(yesterday.messagesOut),
+    msgPutTotalTodayMorning: String(today.messagesIn),
     msgPutTotalTodayNow: String(counts.messagesIn),
-    msgPutTotalYesterdayMorning: '0',
+    msgPutTotalYesterdayMorning: String(yesterday.messagesIn),
     pageCacheLockTimeMills: '0',
     pullThreadPoolQueueCapacity: '100000',
     pullThreadPoolQueueHeadWaitTimeMills: '0',
@@ -64,6 +66,9 @@ export const getBrokerRuntimeInfo: RequestHandler = (connection, header) => {
   };
   connection.answerBody(header, rawJson({ table }));
 };
+
+/** As the protocol's brokers print sizes. */
+const size = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(2)} GiB`;
 
 function runtimeText(spentMs: number): string {
   const seconds = Math.floor(spentMs / 1000);

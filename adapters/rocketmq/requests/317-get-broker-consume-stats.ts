@@ -21,7 +21,7 @@ export const getBrokerConsumeStats: RequestHandler = (connection, header) => {
         if (topicConfig(topic).order !== isOrder) continue;
         const offsetTable = new Map<JsonObject, Json>();
         totalDiff += await addTopic(connection, group, topic, offsetTable);
-        stats.push({ consumeTps: 0, offsetTable });
+        stats.push({ consumeTps: node.groups.deliveriesPerSecond(group, topic.id), offsetTable });
       }
       if (stats.length > 0) consumeStatsList.push({ [wireGroupOf(group)]: stats });
     }
