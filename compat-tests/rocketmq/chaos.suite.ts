@@ -1,6 +1,7 @@
 // A group under load while its members, each a process, are killed, paused and restarted: in order and side by side. Every
 // delivery is written to a file by the member before it answers, so that what a killed member was given is known.
-// Short: a few faults. Long (`--long`): two hundred, with pauses beyond the life of a queue's lock.
+// Short: a few faults. Long (`--long`): two hundred, with pauses beyond the life of a queue's lock. COMPAT_FAULTS says
+// another number.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { checkDeliveries, type Delivery, report } from './deliveries.ts';
 import { Actor, fresh, Stage, sleep } from './stage.ts';
 
 const isLong = process.env['COMPAT_LONG'] === '1';
-const FAULTS = isLong ? 200 : 5;
+const FAULTS = Number(process.env['COMPAT_FAULTS'] ?? (isLong ? 200 : 5));
 const QUEUES = 8;
 /** A killed member's locks end after 60 s, and the next rebalance is up to 20 s away. */
 const DRAIN_MS = 110_000;

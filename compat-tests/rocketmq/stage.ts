@@ -1,30 +1,47 @@
 // What the suites of this folder share: one target (ours, or Apache's name server and broker with COMPAT_TARGET=peers),
 // client processes that are started at their first use, names that nobody else uses, and small waits.
+import { readFileSync } from 'node:fs';
+import { certificate } from '../harness/certificate.ts';
 import { ClientStage } from '../harness/client-stage.ts';
 import { Product } from '../harness/product.ts';
 import { fresh } from '../harness/suite.ts';
 import { isAgainstPeers } from '../harness/target.ts';
 import { sleep, until } from '../harness/wait.ts';
 import { scratch } from '../harness/work.ts';
-import { startRocketmq } from '../peers/rocketmq/rocketmq.ts';
+import { brokerPort, startRocketmq } from '../peers/rocketmq/rocketmq.ts';
 import { Client, type Library, type Received, type Reply } from './client.ts';
 
 export interface Broker {
   readonly namesrv: string;
-  /** The process that serves the clients, for its log and its end. */
+  /** What the process that serves the clients has logged. */
+  log(): string;
   stop(): Promise<unknown>;
 }
 
+/** Every port takes TLS and plain text; the broker's fast port is two below its own, where clients look for it. */
 export async function startBroker(name: string): Promise<Broker> {
+  const tls = await certificate();
   if (isAgainstPeers) {
     // The trace topic is off by default and the clients' own default sends to it. Tests run side by side on a busy
     // machine, where the broker's 200 ms for a send in its queue would refuse some.
     const settings = { traceTopicEnable: true, waitTimeMillsInSendQueue: 10_000 };
-    const { namesrv, broker, address } = await startRocketmq(scratch(`apache-${name}`), { settings });
-    return { namesrv: address, stop: async () => [await broker.stop(), await namesrv.stop()] };
+    const { namesrv, broker, address } = await startRocketmq(scratch(`apache-${name}`), { settings, tls });
+    const stop = async (): Promise<unknown> => [await broker.stop(), await namesrv.stop()];
+    return { namesrv: address, log: () => readFileSync(broker.logFile, 'utf8'), stop };
   }
-  const product = await Product.start(`rocketmq-${name}`);
-  return { namesrv: product.endpoints.rocketmq, stop: () => product.stop() };
+  const port = await brokerPort();
+  const settings = {
+    'rocketmq.broker.port': port,
+    'rocketmq.fast.port': port - 2,
+    'tls.certFile': tls.certFile,
+    'tls.keyFile': tls.keyFile,
+    'rocketmq.nameserver.tls': 'permissive',
+    'rocketmq.broker.tls': 'permissive',
+    'rocketmq.fast.tls': 'permissive',
+  };
+  const product = await Product.start(`rocketmq-${name}`, { settings });
+  const log = (): string => readFileSync(product.server.logFile, 'utf8');
+  return { namesrv: product.endpoints.rocketmq, log, stop: () => product.stop() };
 }
 
 export class Stage extends ClientStage<Broker, Library, Client> {
@@ -37,6 +54,10 @@ export class Stage extends ClientStage<Broker, Library, Client> {
 
   get namesrv(): string {
     return this.broker.namesrv;
+  }
+
+  brokerLog(): string {
+    return this.broker.log();
   }
 }
 
@@ -52,6 +73,14 @@ export class Actor {
 
   async call(op: string, fields?: Record<string, unknown>): Promise<Reply> {
     return (await this.#stage.client(this.library)).call(op, fields);
+  }
+
+  get namesrv(): string {
+    return this.#stage.namesrv;
+  }
+
+  brokerLog(): string {
+    return this.#stage.brokerLog();
   }
 
   another(): Promise<Client> {

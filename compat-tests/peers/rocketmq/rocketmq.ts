@@ -1,13 +1,14 @@
 // Apache RocketMQ on loopback: a name server and one broker, for oracles and benchmarks.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CertificateFiles } from '../../harness/certificate.ts';
 import { freePorts, isListening, ServerProcess } from '../../harness/process.ts';
 import { peerClasspath } from '../../harness/toolchain.ts';
 import { execute } from '../../harness/work.ts';
 import { hasBroker } from './registered.ts';
 
 /** The broker takes its port, port - 2 (fast) and port + 1 (high availability): three in a row must be free. */
-async function brokerPort(): Promise<number> {
+export async function brokerPort(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const [port] = (await freePorts(1)) as [number];
     const around = await Promise.all([port - 2, port - 1, port + 1].map(isListening));
@@ -24,6 +25,8 @@ interface Started {
 interface Options {
   readonly flush?: 'sync' | 'async';
   readonly settings?: Record<string, string | number | boolean>;
+  /** TLS beside plain text on every port; without it they have only plain text. */
+  readonly tls?: CertificateFiles;
 }
 
 /**
@@ -54,6 +57,11 @@ async function start(folder: string, options: Options, started: ServerProcess[])
     '--add-opens=java.base/java.nio=ALL-UNNAMED',
     `-Duser.home=${folder}`,
   ];
+  const { tls } = options;
+  if (tls !== undefined) {
+    opens.push('-Dtls.test.mode.enable=false', '-Dtls.server.mode=permissive');
+    opens.push(`-Dtls.server.certPath=${tls.certFile}`, `-Dtls.server.keyPath=${tls.keyFile}`);
+  }
   const namesrvConf = join(folder, 'namesrv.conf');
   writeFileSync(namesrvConf, `listenPort=${namesrvPort}\n`);
   const namesrv = new ServerProcess(

@@ -20,6 +20,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.zip.CRC32;
+import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -106,6 +107,14 @@ public final class Driver {
             REPLIES.println(reply);
             REPLIES.flush();
         }
+    }
+
+    /** Where a client connects to and how: {namesrv?, tls?, vip?}. */
+    static void connect(ClientConfig client, Command options, String namesrv) {
+        client.setNamesrvAddr(options.text("namesrv", namesrv));
+        client.setUseTLS(options.flag("tls"));
+        client.setVipChannelEnabled(options.flag("vip"));
+        client.setPollNameServerInterval(1_000);
     }
 
     /** An instance name that no other client of any process has. */

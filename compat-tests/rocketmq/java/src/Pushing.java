@@ -135,7 +135,7 @@ final class Pushing {
         String group = command.text("group");
         DefaultMQPushConsumer consumer = command.flag("trace")
             ? new DefaultMQPushConsumer(group, true, command.text("traceTopic", null)) : new DefaultMQPushConsumer(group);
-        consumer.setNamesrvAddr(namesrv);
+        Driver.connect(consumer, command.part("client"), namesrv);
         consumer.setInstanceName(command.text("instance", Driver.instance()));
         if (command.has("namespace")) consumer.setNamespace(command.text("namespace"));
         if (command.flag("broadcast")) consumer.setMessageModel(Enum.valueOf(consumer.getMessageModel().getDeclaringClass(), "BROADCASTING"));
@@ -148,7 +148,6 @@ final class Pushing {
         consumer.setConsumeMessageBatchMaxSize(command.number("batch", 1));
         consumer.setSuspendCurrentQueueTimeMillis(command.number("suspendMs", 1_000L));
         consumer.setConsumeTimeout(command.number("consumeTimeoutMin", 15L));
-        consumer.setPollNameServerInterval(1_000);
         consumer.setHeartbeatBrokerInterval(command.number("heartbeatMs", 30_000));
         consumer.setPersistConsumerOffsetInterval(command.number("persistMs", 500));
         for (var topic : command.texts("topics").entrySet()) consumer.subscribe(topic.getKey(), topic.getValue());

@@ -48,7 +48,7 @@ final class Sending {
         if (producer == null) {
             String group = options.text("group", "senders");
             producer = options.flag("trace") ? new DefaultMQProducer(group, true, options.text("traceTopic", null)) : new DefaultMQProducer(group);
-            producer.setNamesrvAddr(options.text("namesrv", namesrv));
+            Driver.connect(producer, options, namesrv);
             producer.setInstanceName(Driver.instance());
             if (options.has("namespace")) producer.setNamespace(options.text("namespace"));
             producer.setMaxMessageSize(options.number("maxMessageSize", 4 << 20));
@@ -57,9 +57,6 @@ final class Sending {
             producer.setRetryTimesWhenSendFailed(options.number("retries", 2));
             producer.setRetryTimesWhenSendAsyncFailed(options.number("retries", 2));
             producer.setDefaultTopicQueueNums(options.number("autoQueues", 4));
-            producer.setVipChannelEnabled(options.flag("vip"));
-            producer.setUseTLS(options.flag("tls"));
-            producer.setPollNameServerInterval(1_000);
             producer.start();
             producers.put(name, producer);
         }
