@@ -88,6 +88,11 @@ export const protocols: readonly Protocol[] = [
     name: 'amqp',
     load: () => import('../adapters/amqp/adapter.ts'),
     limits: ({ amqp }) => limitsOf(amqp),
+    // Clients that behave by what they are told can be told what they know.
+    settings: ({ amqp: { productName, productVersion } }) => ({
+      ...(productName === '' ? {} : { productName }),
+      ...(productVersion === '' ? {} : { productVersion }),
+    }),
     listeners: ({ amqp }) => [
       {
         name: 'amqp',

@@ -87,6 +87,11 @@ interface AmqpConfig extends AdvertisedListenerConfig, ProtocolLimits {
   readonly unackedPerChannelMax: number;
   readonly consumersPerChannelMax: number;
   readonly contentBytesMax: number;
+  readonly transactionBytesMax: number;
+  readonly unwrittenBytesMax: number;
+  readonly consumerTimeoutMs: number;
+  readonly productName: string;
+  readonly productVersion: string;
   readonly loginRefusedDelayMs: number;
   readonly closeTimeoutMs: number;
 }
