@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { SimBroker, TESTER } from './testing/sim-broker.ts';
 import { SimRandom } from './testing/sim-random.ts';
+import type { ReadBatch } from './types.ts';
 
 const open: SimBroker[] = [];
 async function sim(options: Parameters<typeof SimBroker.open>[0] = {}): Promise<SimBroker> {
@@ -134,6 +135,31 @@ describe('a topic', () => {
       });
     }
     open.push(s);
+  });
+
+  it('gives slices that stay as they are when their chunk or window has left the memory', async () => {
+    const s = await sim({ hotBytes: 8 * 1024, coldBytes: 8 * 1024 });
+    const topic = await s.topic('orders');
+    const queue = topic.queues[0]!;
+    const body = (n: number): string => `k|t|${String(n).padStart(4, '0').repeat(500)}`;
+    for (let n = 0; n < 40; n++) s.publish(topic, [body(n)]);
+    const into: ReadBatch = { units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
+    const held: { payload: Buffer; copy: Buffer }[] = [];
+    const hold = (offset: number): void => {
+      const limits = { bytesMax: 1, recordsMax: 1, tagHashes: null };
+      for (let n = 0; n < 20; n++) {
+        if (s.broker.read(TESTER, queue, offset, limits, into, { wake: () => undefined }) === 'found') break;
+        s.turn();
+      }
+      const { payload } = into.units[0]!;
+      held.push({ payload, copy: Buffer.from(payload) });
+    };
+    for (let offset = 0; offset < 40; offset++) hold(offset);
+    // Chunks of the tail are large: so much that all of them are other ones now.
+    for (let n = 0; n < 400; n++) s.publish(topic, ['k|t|'.padEnd(60_000, 'y')]);
+    for (let offset = 39; offset >= 0; offset--) hold(offset);
+    expect(held).toHaveLength(80);
+    for (const { payload, copy } of held) expect(payload.equals(copy)).toBe(true);
   });
 
   it('reads what has left the memory, over many segments', async () => {

@@ -313,8 +313,9 @@ export const UNIT = {
 
 /**
  * A unit as it lies in a queue: `count` consecutive offsets from `baseOffset` which are the records
- * `firstRecord … firstRecord + count - 1` of the payload. The payload is a slice of shared memory: never write to it,
- * and copy what must outlive a few turns.
+ * `firstRecord … firstRecord + count - 1` of the payload. The payload is a slice of memory that is written once and never
+ * used again for anything else: never write to it. It may be held, but it holds the whole buffer it lies in (a chunk of
+ * the log's tail or a window of cold bytes, some MiB), so whoever holds many, or for long, bounds them or copies.
  */
 export interface ReadUnit {
   baseOffset: Offset;

@@ -9,14 +9,18 @@ import type { Principal } from '../../core/types.ts';
 import type { Api, Field, Input, Values } from '../../specs/kafka/row.ts';
 import { isFlexible } from '../../specs/kafka/row.ts';
 import type { BufferPool } from '../wire/buffer-pool.ts';
+import type { Outbox } from '../wire/outbox.ts';
 import type { Reader } from '../wire/reader.ts';
 import type { Writer } from '../wire/writer.ts';
 import { decode, encode } from './codec/rows.ts';
 import type { Connection } from './connection.ts';
 import type { Node } from './node.ts';
+import type { Pieces } from './pieces.ts';
 
 const API_VERSIONS_KEY = 18;
 const NO_BYTES = Buffer.alloc(0);
+/** The length in front of a frame does not count itself. */
+const LENGTH_BYTES = 4;
 
 export class Call {
   readonly node: Node;
@@ -32,6 +36,8 @@ export class Call {
   buffer: Buffer = NO_BYTES;
   start = 0;
   end = 0;
+  /** What lies between the bytes of the buffer, null for a reply that is one piece. */
+  pieces: Pieces | null = null;
   /** Where its buffer goes back to when it has been sent. */
   pool: BufferPool | null = null;
   ended = false;
@@ -88,15 +94,36 @@ export class Call {
     return writer;
   }
 
-  /** Ends the reply that `begin` began. */
-  finish(writer: Writer = this.node.writer): void {
-    writer.patchLength32(0);
+  /** Ends the reply that `begin` began; `pieces` belong to it from now on. */
+  finish(writer: Writer = this.node.writer, pieces: Pieces | null = null): void {
+    writer.patchInt32(0, writer.length - LENGTH_BYTES + (pieces?.bytes ?? 0));
+    if (pieces !== null && pieces.bytes > 0) this.pieces = pieces;
     this.pool = writer.pool;
     this.buffer = writer.buffer;
     this.start = writer.start;
     this.end = writer.offset;
     writer.next();
     this.#end();
+  }
+
+  /** Gives the finished reply to the socket, piece by piece. */
+  push(outbox: Outbox): void {
+    const { buffer, start, end, pool, pieces } = this;
+    if (pieces === null) {
+      outbox.push(buffer, start, end, pool);
+      return;
+    }
+    const { cuts, slices } = pieces;
+    // The buffer goes back when its last bytes have left; those of earlier pieces have left by then.
+    const last = end - start > cuts[cuts.length - 1]! ? cuts.length : cuts.indexOf(cuts[cuts.length - 1]!);
+    let from = start;
+    for (let i = 0; i < slices.length; i++) {
+      const to = start + cuts[i]!;
+      outbox.push(buffer, from, to, i === last ? pool : null);
+      outbox.push(slices[i]!);
+      from = to;
+    }
+    outbox.push(buffer, from, end, pool);
   }
 
   /** Ends the call without a reply. */

@@ -160,8 +160,7 @@ export class Connection {
 
   #sendEnded(): void {
     while (this.#done < this.#calls.length && this.#calls[this.#done]!.ended) {
-      const call = this.#calls[this.#done++]!;
-      this.#outbox.push(call.buffer, call.start, call.end, call.pool);
+      this.#calls[this.#done++]!.push(this.#outbox);
     }
     if (this.#done === this.#calls.length || this.#done > 64) {
       this.#calls = this.#done === this.#calls.length ? [] : this.#calls.slice(this.#done);

@@ -14,6 +14,7 @@ import { Writer } from '../wire/writer.ts';
 import { AT, BATCH_HEAD_BYTES, readInt64, stamp } from './codec/batch.ts';
 import { encodeBatch } from './codec/records.ts';
 import type { Node } from './node.ts';
+import type { Pieces } from './pieces.ts';
 
 /** Runs of made records end at so many bytes: a client decodes a batch at a time. */
 const RUN_BYTES_MAX = 64 * 1024;
@@ -32,19 +33,14 @@ export class RecordSet {
     this.bytes = this.#made === null ? batch.bytes : this.#made.length;
   }
 
-  /** Copies the records into the response: stored payloads are shared memory that must not be held for a slow client. */
-  write(writer: Writer): void {
+  /** Puts the records into the response; stored batches that are large go as they lie in the log. */
+  write(writer: Writer, pieces: Pieces): void {
     if (this.#made !== null) {
-      writer.bytes(this.#made);
+      pieces.add(this.#made, writer);
       return;
     }
     const units = this.#batch.units;
-    let at = writer.claim(this.bytes);
-    for (let i = 0; i < units.length; i++) {
-      const { payload } = units[i]!;
-      writer.buffer.set(payload, at);
-      at += payload.length;
-    }
+    for (let i = 0; i < units.length; i++) pieces.add(units[i]!.payload, writer);
   }
 }
 

@@ -3,8 +3,9 @@
 // Invariants:
 // - a group's state is here exactly while it has members, who are also members in the core: there everybody sees them,
 //   and no other protocol can hold the group at the same time;
-// - offsets, generations and the group itself live in the core and survive us; members do not survive a restart, they
-//   join again;
+// - offsets, generations and the group itself live in the core and survive us, and with them the members of a stable
+//   group: after a restart they are here again, each with a whole session to be heard of. A group that was amid a
+//   rebalance has no members then; they join again;
 // - a join is answered when its generation is in the log;
 // - when the core refuses a step, nobody is left waiting.
 
@@ -17,9 +18,9 @@ import { errorCode } from '../errors.ts';
 import { unspell } from '../names.ts';
 import type { Node } from '../node.ts';
 import { expiredOffsets, forget } from './expiry.ts';
-import { groupData } from './group-data.ts';
+import { groupData, readSavedMembers } from './group-data.ts';
 import type { Effect, GroupState, JoinEvent, MemberState, Rules, SyncEvent } from './state.ts';
-import { newGroupState } from './state.ts';
+import { newGroupState, stableGroupState } from './state.ts';
 import { subscribedTopics } from './subscription.ts';
 import * as transitions from './transitions.ts';
 
@@ -50,6 +51,25 @@ export class Coordinator implements MembershipListener, CommitTarget {
     this.#rules = { ...node.limits, initialRebalanceDelayMs: node.settings.initialRebalanceDelayMs };
     this.#startedMs = node.broker.nowMs();
     node.broker.onMembership(PROTOCOL, this);
+    this.#restoreAll();
+  }
+
+  /** The members that were there when the broker went away, with their assignments. */
+  #restoreAll(): void {
+    const { broker, settings, context } = this.#node;
+    const principal = context.internal ?? context.anonymous('');
+    for (const group of broker.groups(principal, settings.namespace)) {
+      const saved = readSavedMembers(group.data);
+      if (saved === null) continue;
+      const { protocolType, protocolName, leader, members } = saved;
+      const state = stableGroupState(group.generation, protocolType, protocolName, leader, members);
+      const running: Running = { group, state, principal };
+      this.#running.set(group.id, running);
+      this.#carryOut(
+        running,
+        members.map((member) => ({ kind: 'member', member, timeoutMs: member.sessionTimeoutMs })),
+      );
+    }
   }
 
   /** The state of a group that has members here, null otherwise. */
@@ -153,7 +173,7 @@ export class Coordinator implements MembershipListener, CommitTarget {
 
   /** A group that simple consumers have made: it is Kafka's, and its offsets go by their age. */
   adopt(principal: Principal, group: Group): void {
-    this.#node.broker.putGeneration(principal, group, group.generation, groupData('', null, 0), null, 0);
+    this.#node.broker.putGeneration(principal, group, group.generation, groupData(newGroupState(0), 0), null, 0);
   }
 
   committed(token: number): void {
@@ -225,9 +245,9 @@ export class Coordinator implements MembershipListener, CommitTarget {
 
   #log({ group, state, principal }: Running, generation: number, joins: readonly Effect[]): void {
     const token = this.#nextToken++;
-    this.#node.counts.rebalances++;
+    if (joins.length > 0) this.#node.counts.rebalances++;
     const emptySinceMs = state.phase === 'empty' ? this.#node.broker.nowMs() : 0;
-    const data = groupData(state.protocolType, state.protocolName, emptySinceMs);
+    const data = groupData(state, emptySinceMs);
     // The answer comes in a later turn, so it finds the joins.
     this.#node.broker.putGeneration(principal, group, generation, data, this, token);
     this.#logging.set(token, joins);

@@ -111,12 +111,31 @@ export interface SyncResult {
 export type Effect =
   | { readonly kind: 'join'; readonly parked: Parked; readonly result: JoinResult }
   | { readonly kind: 'sync'; readonly parked: Parked; readonly result: SyncResult }
-  /** A new generation is to be logged; the joins are answered when it is. */
+  /** A generation is to be logged as it is now; the joins are answered when it is. */
   | { readonly kind: 'generation'; readonly generation: number; readonly joins: readonly Effect[] }
   /** The member is there, with this long until it is taken for dead. */
   | { readonly kind: 'member'; readonly member: MemberState; readonly timeoutMs: number }
   | { readonly kind: 'gone'; readonly memberId: string }
   | { readonly kind: 'due'; readonly atMs: TimeMs };
+
+/** A stable group as it was before the broker went away. */
+export function stableGroupState(
+  generation: number,
+  protocolType: string,
+  protocolName: string,
+  leader: string | null,
+  members: readonly MemberState[],
+): GroupState {
+  return {
+    ...newGroupState(generation),
+    phase: 'stable',
+    protocolType,
+    protocolName,
+    leader,
+    members: new Map(members.map((member) => [member.id, member])),
+    instances: new Map(members.flatMap(({ id, instanceId }) => (instanceId === null ? [] : [[instanceId, id]]))),
+  };
+}
 
 export function newGroupState(generation: number): GroupState {
   return {

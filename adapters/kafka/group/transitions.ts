@@ -111,7 +111,7 @@ function replaceStatic(group: GroupState, old: MemberState, event: JoinEvent, ru
     const result = event.skipsAssignment
       ? { ...joined(group, member), skipAssignment: leads }
       : { ...joined(group, member), leader: leaderBefore ?? '', members: [] };
-    effects.push({ kind: 'join', parked: event.parked, result });
+    effects.push(saved(group), { kind: 'join', parked: event.parked, result });
     return effects;
   }
   park(group, member, event, effects);
@@ -162,6 +162,7 @@ function syncCompleting(group: GroupState, member: MemberState, event: SyncEvent
   }
   group.phase = 'stable';
   setDue(group, 0, effects);
+  effects.push(saved(group));
   for (const one of group.members.values()) {
     if (one.syncing === null) continue;
     const parked = one.syncing;
@@ -271,6 +272,11 @@ function duePreparing(group: GroupState, rules: Rules, nowMs: TimeMs, effects: E
   else if ([...group.members.values()].every(({ joining }) => joining === null)) {
     setDue(group, nowMs + rebalanceTimeout(group), effects);
   } else complete(group, nowMs, effects);
+}
+
+/** Members or assignments of the generation at work have changed. */
+function saved(group: GroupState): Effect {
+  return { kind: 'generation', generation: group.generation, joins: [] };
 }
 
 function addMember(group: GroupState, event: JoinEvent, id: string): MemberState {

@@ -19,6 +19,7 @@ import { writeCount, writeText, writeUuid } from '../codec/compact.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { NODE_ID } from '../node.ts';
+import { Pieces } from '../pieces.ts';
 import { RecordSet } from '../record-set.ts';
 import { type FetchPartition, FetchRequest } from './fetch-request.ts';
 
@@ -141,6 +142,7 @@ class FetchCall implements Waiter {
     const { version, flexible, node } = this.#call;
     const writer = this.#call.begin(node.largeWriter);
     const throttleAt = writer.reserveInt32();
+    const pieces = new Pieces();
     if (version >= 7) {
       writer.int16(ERROR.NONE);
       writer.int32(NO_SESSION);
@@ -153,7 +155,7 @@ class FetchCall implements Waiter {
       else writeText(writer, topic.name, flexible);
       writeCount(writer, topic.partitions.length, flexible);
       for (const partition of topic.partitions) {
-        const bytes = this.#writePartition(writer, partition, left, first);
+        const bytes = this.#writePartition(writer, pieces, partition, left, first);
         left -= bytes;
         if (bytes > 0) first = false;
       }
@@ -163,11 +165,11 @@ class FetchCall implements Waiter {
     const fetched = this.#request.bytesMax - left;
     const throttleMs = this.#call.connection.throttle('consumer_byte_rate', this.#call.clientId, fetched);
     writer.patchInt32(throttleAt, throttleMs);
-    this.#call.finish(writer);
+    this.#call.finish(writer, pieces);
   }
 
   /** Writes one partition's part and returns how many bytes of records are in it. */
-  #writePartition(writer: Writer, partition: FetchPartition, left: number, first: boolean): number {
+  #writePartition(writer: Writer, pieces: Pieces, partition: FetchPartition, left: number, first: boolean): number {
     const { version, flexible, node } = this.#call;
     const { broker } = node;
     const state = partition.error === 0 ? broker.queue(partition.queue) : null;
@@ -197,7 +199,7 @@ class FetchCall implements Waiter {
     if (version >= 11) writer.int32(-1);
     const bytes = records === null ? 0 : records.bytes;
     writeCount(writer, bytes, flexible);
-    records?.write(writer);
+    records?.write(writer, pieces);
     batch.units.length = 0;
     if (flexible) this.#writeTags(writer, error);
     return bytes;

@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { SimDisk } from '../../../core/testing/sim-disk.ts';
 import type { Principal } from '../../../core/types.ts';
 import type { Verbs } from '../../../core/verbs.ts';
 import type { Api, Field, Input, Values } from '../../../specs/kafka/row.ts';
@@ -20,6 +21,8 @@ export interface Harness {
   readonly port: number;
   readonly server: Server;
   readonly address: string;
+  /** Where the broker keeps its files. */
+  readonly disk: SimDisk;
   stop(): Promise<void>;
 }
 
@@ -28,13 +31,16 @@ export interface HarnessOptions {
   readonly limits?: Record<string, number>;
   /** User name -> password; without it everybody may do everything. */
   readonly users?: Record<string, string>;
+  /** A directory that another harness has left (`disk.kill()`). */
+  readonly disk?: SimDisk;
 }
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 export async function start(options: HarnessOptions = {}): Promise<Harness> {
   const clock = new TestClock();
-  const broker = await openBroker(clock);
+  const disk = options.disk ?? new SimDisk({ clock });
+  const broker = await openBroker(clock, undefined, disk);
   const context: AdapterContext = {
     broker,
     clock,
@@ -60,6 +66,7 @@ export async function start(options: HarnessOptions = {}): Promise<Harness> {
     adapter,
     broker,
     server,
+    disk,
     port: port(),
     address: `127.0.0.1:${port()}`,
     async stop() {

@@ -36,9 +36,13 @@ export class TestClock extends SimClock {
   }
 }
 
-export function openBroker(clock: TestClock, codecs: readonly Codec[] = [codec]): Promise<Broker> {
+export function openBroker(
+  clock: TestClock,
+  codecs: readonly Codec[] = [codec],
+  disk: SimDisk = new SimDisk({ clock }),
+): Promise<Broker> {
   return Broker.open({
-    disk: new SimDisk({ clock }),
+    disk,
     clock,
     random: new SimRandom(1),
     crc: crc32c,
