@@ -22,6 +22,8 @@ export interface ConnectionInfo {
   readonly remote: Address;
   readonly local: Address;
   readonly tls: boolean;
+  /** Common name of the client's certificate where one was shown and verified, null where not. */
+  readonly peerName?: string | null;
   /** Addresses to advertise to this client, by listener name, in the address set of the listener that was asked. */
   advertised(listener: string): Address | null;
 }

@@ -234,6 +234,31 @@ describe('TLS', () => {
     plain.destroy();
   });
 
+  it('a certificate that the client shows says who it is, where one is asked for and verifies', async () => {
+    const asking = new Listeners({
+      backlogConnectionsMax: 16,
+      tls: { cert: testCertificate, key: testKey, ca: testCertificate, requestCert: true, rejectUnauthorized: false },
+      log,
+    });
+    running.push(asking);
+    await asking.bind([spec({ tls: 'required' })]);
+    const names: (string | null | undefined)[] = [];
+    for (const shown of [{ cert: testCertificate, key: testKey }, {}]) {
+      const socket = tls.connect({
+        port: asking.bound('kafka')!.port,
+        host: '127.0.0.1',
+        ca: testCertificate,
+        servername: 'localhost',
+        ...shown,
+      });
+      await once(socket, 'secureConnect');
+      await echoed(socket, 'tls');
+      names.push(accepted.at(-1)!.info.peerName);
+      socket.destroy();
+    }
+    expect(names).toEqual(['localhost', null]);
+  });
+
   it('a handshake that never ends is ended', async () => {
     const listeners = await bind(spec({ tls: 'required', handshakeTimeoutMs: 150 }));
     const socket = await connected(listeners);

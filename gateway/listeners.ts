@@ -29,7 +29,7 @@ export interface ListenerSpec {
 export interface ListenersOptions {
   readonly backlogConnectionsMax: number;
   /** Present when some listener's tls is not off. */
-  readonly tls: tls.SecureContextOptions | null;
+  readonly tls: tls.TlsOptions | null;
   readonly log: Logger;
 }
 
@@ -231,11 +231,11 @@ class Listener {
     });
   }
 
-  #newTlsServer(options: tls.SecureContextOptions | null): tls.Server {
+  #newTlsServer(options: tls.TlsOptions | null): tls.Server {
     const server = tls.createServer({ ...options, handshakeTimeout: this.spec.handshakeTimeoutMs });
     server.on('secureConnection', (socket) => {
       socket.on('error', ignore);
-      this.#accept(socket, socket, true);
+      this.#accept(socket, socket, true, socket.authorized ? commonNameOf(socket) : null);
     });
     server.on('tlsClientError', (error, socket) => {
       this.refused.tls++;
@@ -245,7 +245,7 @@ class Listener {
     return server;
   }
 
-  #accept(stream: Duplex, socket: net.Socket, isTls: boolean): void {
+  #accept(stream: Duplex, socket: net.Socket, isTls: boolean, peerName: string | null = null): void {
     const local = { host: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 };
     const remote = { host: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
     // Already gone again.
@@ -258,9 +258,16 @@ class Listener {
       remote,
       local,
       tls: isTls,
+      peerName,
       advertised: (name) => this.#advertised(name, local.host),
     });
   }
+}
+
+/** Who the client's certificate says it is; null where that is not one name. */
+function commonNameOf(socket: tls.TLSSocket): string | null {
+  const name: unknown = socket.getPeerCertificate().subject?.CN;
+  return typeof name === 'string' && name !== '' ? name : null;
 }
 
 function ignore(): void {

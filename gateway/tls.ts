@@ -5,14 +5,20 @@ import type { Config } from './config/config.ts';
 import { ConfigError, listenerConfigs } from './config/load.ts';
 
 /** Null when no listener uses TLS. Throws ConfigError when the files cannot be used. */
-export function readTls(config: Config): tls.SecureContextOptions | null {
+export function readTls(config: Config): tls.TlsOptions | null {
   if (listenerConfigs(config).every(([, listener]) => !listener.enabled || listener.tls === 'off')) return null;
-  const { certFile, keyFile, keyPassphrase, versionMin } = config.tls;
-  const options: tls.SecureContextOptions = {
+  const { certFile, keyFile, keyPassphrase, versionMin, clientCaFile } = config.tls;
+  const options: tls.TlsOptions = {
     cert: read('tls.certFile', certFile),
     key: read('tls.keyFile', keyFile),
     minVersion: versionMin,
     ...(keyPassphrase !== null && { passphrase: keyPassphrase }),
+    // Clients may show a certificate and need not: one that does not verify counts as none.
+    ...(clientCaFile !== null && {
+      ca: read('tls.clientCaFile', clientCaFile),
+      requestCert: true,
+      rejectUnauthorized: false,
+    }),
   };
   try {
     tls.createSecureContext(options);

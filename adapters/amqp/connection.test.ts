@@ -81,6 +81,30 @@ describe('the handshake', () => {
     await client.closed();
   });
 
+  test('EXTERNAL is offered to who has shown a certificate, and lets in whom it names if that is a user', async () => {
+    const on = await harness();
+    const open = on.stranger('anybody');
+    expect(String((await toStart(open))['mechanisms'])).toBe('PLAIN AMQPLAIN EXTERNAL');
+    open.send(0, 'connection.start-ok', login('', 'EXTERNAL'));
+    await open.expect(0, 'connection.tune');
+    const adding = on.broker.putUser(on.internal, 'ci', 'secret');
+    await on.clock.pass(100);
+    await adding;
+    for (const [name, isLetIn] of [
+      ['ci', true],
+      ['anybody', false],
+    ] as const) {
+      const client = on.stranger(name);
+      await toStart(client);
+      client.send(0, 'connection.start-ok', login('', 'EXTERNAL'));
+      if (isLetIn) await client.expect(0, 'connection.tune');
+      else {
+        await on.clock.pass(1000);
+        await client.closed();
+      }
+    }
+  });
+
   test('a client that wants to hear of a refused login does', async () => {
     const { stranger, clock } = await harness();
     const client = stranger();

@@ -63,7 +63,7 @@ const DEFAULTS: Config = {
     groupsMax: 100_000,
     queuesPerTopicMax: 10_000,
   },
-  tls: { certFile: null, keyFile: null, keyPassphrase: null, versionMin: 'TLSv1.2' },
+  tls: { certFile: null, keyFile: null, keyPassphrase: null, versionMin: 'TLSv1.2', clientCaFile: null },
   rocketmq: {
     nameserver: { ...listener, port: 9876 },
     broker: { ...listener, port: 10911 },

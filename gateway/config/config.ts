@@ -47,6 +47,7 @@ interface TlsConfig {
   readonly keyFile: string | null;
   readonly keyPassphrase: string | null;
   readonly versionMin: 'TLSv1.2' | 'TLSv1.3';
+  readonly clientCaFile: string | null;
 }
 
 interface RocketmqConfig extends ProtocolLimits {

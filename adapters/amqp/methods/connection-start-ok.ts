@@ -12,6 +12,8 @@ import { serverProperties } from '../server-properties.ts';
 import { expectState } from './expect-state.ts';
 
 const mechanisms = ['PLAIN', 'AMQPLAIN'] as const;
+/** Offered to who has shown a certificate: its common name is the user. */
+const byCertificate = 'EXTERNAL';
 
 export function sendStart(connection: Connection): void {
   connection.state = 'start';
@@ -19,7 +21,7 @@ export function sendStart(connection: Connection): void {
     versionMajor: 0,
     versionMinor: 9,
     serverProperties: serverProperties(connection.context),
-    mechanisms: Buffer.from(mechanisms.join(' ')),
+    mechanisms: Buffer.from([...mechanisms, ...(peerNameOf(connection) === null ? [] : [byCertificate])].join(' ')),
     locales: Buffer.from('en_US'),
   });
 }
@@ -33,14 +35,18 @@ export async function connectionStartOk(connection: Connection, args: Arguments<
     connectionBlocked: says(capabilities, 'connection.blocked'),
     authenticationFailureClose: says(capabilities, 'authentication_failure_close'),
   };
-  const login = loginOf(args.mechanism, args.response);
-  const principal = login === null ? null : await authenticate(connection, login);
-  if (login === null || principal === null) {
+  const isExternal = args.mechanism === byCertificate;
+  const login = isExternal ? null : loginOf(args.mechanism, args.response);
+  const name = isExternal ? peerNameOf(connection) : (login?.name ?? null);
+  let principal: Principal | null = null;
+  if (login !== null) principal = await authenticate(connection, login);
+  else if (name !== null) principal = external(connection, name);
+  if (name === null || principal === null) {
     await refuse(connection, args.mechanism);
     return;
   }
   connection.principal = principal;
-  connection.userName = login.name;
+  connection.userName = name;
   connection.state = 'tune';
   connection.frames.method(0, 'connection.tune', {
     channelMax: connection.limits.channelsPerConnectionMax,
@@ -77,6 +83,18 @@ function loginOf(mechanism: string, response: Buffer): Login | null {
     if (error instanceof WireError) return null;
     throw error;
   }
+}
+
+function peerNameOf({ info }: Connection): string | null {
+  return info.peerName ?? null;
+}
+
+/** The listener has verified the certificate; the user must be one of ours all the same, once there are any. */
+function external({ broker, context, info }: Connection, name: string): Principal | null {
+  const { host } = info.remote;
+  if (context.open()) return context.anonymous(host);
+  if (context.internal === undefined) return null;
+  return broker.users(context.internal).some((user) => user.name === name) ? { name, host } : null;
 }
 
 function authenticate(connection: Connection, { name, password }: Login): Promise<Principal | null> {

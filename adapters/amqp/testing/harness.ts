@@ -23,7 +23,7 @@ export interface Harness {
   /** A client with the handshake behind it and channel 1 open. */
   readonly client: (options?: Parameters<RawClient['handshake']>[0]) => Promise<RawClient>;
   /** A client that has sent nothing. */
-  readonly stranger: () => RawClient;
+  readonly stranger: (peerName?: string) => RawClient;
 }
 
 export interface HarnessOptions {
@@ -38,7 +38,7 @@ export async function harness({ limits = {}, after }: HarnessOptions = {}): Prom
   const broker = await openBroker(disk, clock);
   const warnings: string[] = [];
   const adapter = create(contextOf(broker, clock, limits, warnings));
-  const stranger = (): RawClient => new RawClient(adapter);
+  const stranger = (peerName?: string): RawClient => new RawClient(adapter, peerName);
   const client: Harness['client'] = async (options) => {
     const made = stranger();
     await made.handshake(options);
@@ -67,7 +67,7 @@ function contextOf(
     authenticate: async (name, password, host) => (password === 'guest' ? { name, host } : null),
     anonymous: (host) => ({ name: 'anonymous', host }),
     internal: BROKER,
-    open: () => true,
+    open: () => !broker.secured,
     limits,
     settings: {},
   };

@@ -34,7 +34,8 @@ export class RawClient {
   #ended = false;
   #wake: (() => void) | null = null;
 
-  constructor(adapter: Adapter) {
+  /** `peerName` is the common name of a certificate that the client has shown. */
+  constructor(adapter: Adapter, peerName: string | null = null) {
     const [ours, theirs] = duplexPair();
     this.#stream = ours;
     ours.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -50,7 +51,8 @@ export class RawClient {
       listener: 'amqp',
       remote: { host: '127.0.0.1', port: 1 },
       local: { host: '127.0.0.1', port: 5672 },
-      tls: false,
+      tls: peerName !== null,
+      peerName,
       advertised: () => null,
     });
   }
