@@ -69,6 +69,13 @@ export const SUITES: readonly SuiteRow[] = [
     needs: ['java'],
   },
   {
+    name: 'kafka/features',
+    file: 'kafka/features.suite.ts',
+    what: 'what Java applications do, with the last 3.x and the newest 4.x client',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
     name: 'kafka/libraries',
     file: 'kafka/libraries.suite.ts',
     what: 'eight client libraries of five languages: produce, read, groups, administration',

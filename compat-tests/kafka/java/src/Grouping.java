@@ -162,15 +162,25 @@ final class Grouping {
                     pause();
                 }
                 for (Job job; (job = jobs.poll()) != null; ) {
-                    try {
-                        job.done.complete(job.work.run(consumer));
-                    } catch (Throwable failure) {
-                        job.done.completeExceptionally(failure);
-                    }
+                    work(job);
                 }
             }
             consumer.close(Duration.ofSeconds(5));
             for (Job job; (job = jobs.poll()) != null; ) job.done.completeExceptionally(new IllegalStateException("closed"));
+        }
+
+        /** A wake-up that came for a later job, or when the poll was over already, is not for this one. */
+        private void work(Job job) {
+            for (int attempt = 0; ; attempt++) {
+                try {
+                    job.done.complete(job.work.run(consumer));
+                    return;
+                } catch (Throwable failure) {
+                    if (failure instanceof WakeupException && attempt < 5) continue;
+                    job.done.completeExceptionally(failure);
+                    return;
+                }
+            }
         }
 
         /** A job may be asked for while a commit runs; the wake-up is then for the next poll, and the commit is made again. */

@@ -48,14 +48,15 @@ final class Reading {
                 default -> consumer.seek(partition, command.number("from", 0L));
             }
             List<ConsumerRecord<byte[], byte[]>> all = new ArrayList<>();
-            long deadline = System.nanoTime() + command.number("waitMs", 30_000L) * 1_000_000L;
+            long began = System.nanoTime();
+            long deadline = began + command.number("waitMs", 30_000L) * 1_000_000L;
             int count = command.number("count", 1);
             while (all.size() < count) {
                 long leftMs = (deadline - System.nanoTime()) / 1_000_000L;
                 if (leftMs <= 0) break;
                 consumer.poll(Duration.ofMillis(leftMs)).forEach(all::add);
             }
-            return Wire.of("records", Driver.shown(all.subList(0, Math.min(all.size(), count))), "position", consumer.position(partition));
+            return Wire.of("records", Driver.shown(all.subList(0, Math.min(all.size(), count))), "position", consumer.position(partition), "tookMs", (System.nanoTime() - began) / 1_000_000L);
         }
     }
 }
