@@ -15,11 +15,12 @@ import type { Differences } from './harness/differences.ts';
 import { isTableKept, keepTable } from './harness/mapping-table.ts';
 import { javaDriverClasspath, peerClasspath } from './harness/toolchain.ts';
 import { COMPAT, work } from './harness/work.ts';
+import { DIFFERENCES as KAFKA } from './kafka/differences.ts';
 import { DIFFERENCES as ROCKETMQ } from './rocketmq/differences.ts';
 import { SUITES } from './suites.ts';
 
 interface Protocol {
-  readonly key: 'rocketmq';
+  readonly key: 'kafka' | 'rocketmq';
   /** What the real broker is called, and the artifact whose version in its pom is the broker's. */
   readonly broker: string;
   readonly artifact: string;
@@ -37,6 +38,13 @@ const PROTOCOLS: readonly Protocol[] = [
       suite: 'rocketmq/features',
       without: [/^back-off/, /^consume timeout/, /^reset by time, members online/],
     },
+  },
+  {
+    key: 'kafka',
+    broker: 'Apache Kafka',
+    artifact: 'kafka_2.13',
+    differences: KAFKA,
+    quick: { suite: 'kafka/features', without: [/^a commit may go back/] },
   },
 ];
 

@@ -83,6 +83,19 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'kafka/stints',
+    file: 'kafka/stints.suite.ts',
+    what: 'the checker of groups catches loss, gaps, duplicates, partitions held twice, late commits',
+    needs: [],
+  },
+  {
+    name: 'kafka/chaos',
+    file: 'kafka/chaos.suite.ts',
+    what: 'members of a group killed, paused and restarted under load',
+    needs: ['java', 'go'],
+    hasOracle: true,
+  },
+  {
     name: 'rocketmq/features',
     file: 'rocketmq/features.suite.ts',
     what: 'what Apache’s Java clients do in daily work, 4.9 and 5.x',

@@ -6,10 +6,11 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { report } from '../harness/findings.ts';
 import { seeded } from '../harness/random.ts';
 import { scratch } from '../harness/work.ts';
 import { Client, type Library } from './client.ts';
-import { checkDeliveries, type Delivery, report } from './deliveries.ts';
+import { checkDeliveries, type Delivery } from './deliveries.ts';
 import { Actor, fresh, Stage, sleep } from './stage.ts';
 
 const isLong = process.env['COMPAT_LONG'] === '1';

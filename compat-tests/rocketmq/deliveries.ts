@@ -102,10 +102,3 @@ function checkDuplicates(deliveries: readonly Delivery[], expected: Expectation)
   }
   return findings;
 }
-
-/** The findings as a failure's text, the first of each kind in full. */
-export function report(findings: readonly Finding[]): string {
-  return [...Map.groupBy(findings, (one) => one.kind)]
-    .map(([kind, all]) => [`${kind} × ${all.length}:`, ...all.slice(0, 5).map((one) => `  ${one.detail}`)].join('\n'))
-    .join('\n');
-}

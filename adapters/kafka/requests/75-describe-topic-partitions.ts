@@ -62,7 +62,10 @@ function describeOne(call: Call, name: string, from: number, limit: number): { t
     if (topic === null) return refused(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
     const end = Math.min(topic.queues.length, from + limit);
     const partitions = [];
-    for (let index = from; index < end; index++) partitions.push(partitionAnswer(call.node, index));
+    // Empty and not null, as Kafka sends them: the Java client before 4.0 fails on null.
+    const noEligible = { eligibleLeaderReplicas: [], lastKnownElr: [] };
+    for (let index = from; index < end; index++)
+      partitions.push({ ...partitionAnswer(call.node, index), ...noEligible });
     return {
       topic: {
         errorCode: ERROR.NONE,

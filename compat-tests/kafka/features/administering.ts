@@ -1,6 +1,7 @@
 // The administration client: topics, partitions, configuration, the cluster.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { differs } from '../differences.ts';
 import { type Actor, fresh, inPartition, texts, until, values } from '../stage.ts';
 
 export function administering(actor: Actor): void {
@@ -46,6 +47,18 @@ export function administering(actor: Actor): void {
     assert.equal(await create({ configs: { 'retention.ms': 'soon' } }), 40);
     assert.equal(await create({ configs: { 'cleanup.policy': 'sometimes' } }), 40);
     assert.equal(await create({ configs: { 'min.insync.replicas': '0' } }), 40);
+  });
+
+  void it('topics: replicas beyond the brokers, names that differ in a dot, compaction, times to come', async () => {
+    const create = (fields: Record<string, unknown>): Promise<unknown> =>
+      actor.codeOf('createTopic', { topic: fresh('t'), partitions: 1, ...fields });
+    assert.equal(await create({ replicas: 3 }), differs('replicas'));
+    const name = fresh('t');
+    assert.equal(await create({ topic: `${name}.x` }), null);
+    assert.equal(await create({ topic: `${name}_x` }), differs('names-that-collide'));
+    assert.equal(await create({ configs: { 'cleanup.policy': 'compact' } }), differs('compaction'));
+    const { configs } = await actor.call('configs', { name: await actor.topic(1) });
+    assert.equal(configs['message.timestamp.after.max.ms']!.value, differs('future-timestamps'));
   });
 
   void it('partitions: more, validated only, not fewer, not of an unknown topic', async () => {
@@ -198,10 +211,9 @@ export function administering(actor: Actor): void {
     });
   });
 
-  void it('quotas, reassignments, elections, transactions, features: asked by tools, answered', async () => {
+  void it('quotas, reassignments, elections: asked by tools, answered', async () => {
     const topic = await actor.topic(1);
     assert.equal((await actor.call('reassignments'))['reassignments'], 0);
-    assert.equal((await actor.call('transactions'))['transactions'], 0);
     const { outcome } = (await actor.call('electLeaders', { topic })) as unknown as {
       outcome: { code: number } | null;
     };
@@ -211,17 +223,5 @@ export function administering(actor: Actor): void {
     await until('the quota', async () => JSON.stringify((await actor.call('quotas'))['quotas']).includes(client));
     await actor.call('setQuota', { client, key: 'producer_byte_rate' });
     await until('no quota', async () => !JSON.stringify((await actor.call('quotas'))['quotas']).includes(client));
-  });
-
-  void it('SCRAM users: made, told, changed, deleted; unknown ones are refused (91)', async () => {
-    const user = fresh('user');
-    await actor.call('setScram', { user, mechanism: 'SCRAM-SHA-256', password: 'secret', iterations: 4_096 });
-    await actor.call('setScram', { user, mechanism: 'SCRAM-SHA-512', password: 'secret', iterations: 8_192 });
-    const told = async (): Promise<unknown> => (await actor.call('scramUsers', { user }))['users'];
-    await until('both', async () => JSON.stringify(await told()).includes('512'));
-    assert.deepEqual(await told(), [{ user, credentials: ['SCRAM-SHA-256 4096', 'SCRAM-SHA-512 8192'] }]);
-    for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-512']) await actor.call('setScram', { user, mechanism });
-    await until('they are gone', async () => !JSON.stringify(await told()).includes('SCRAM'));
-    assert.equal(await actor.codeOf('setScram', { user, mechanism: 'SCRAM-SHA-256' }), 91);
   });
 }
