@@ -340,15 +340,10 @@ export class Broker implements Verbs {
   }
 
   async findByKey(
-    principal: Principal,
-    topic: Topic,
-    key: string,
-    limit: number,
-    fromMs: TimeMs,
-    toMs: TimeMs,
-  ): Promise<{ queue: QueueNumber; offset: Offset }[]> {
+    ...[principal, topic, ...search]: Parameters<Verbs['findByKey']>
+  ): Promise<Awaited<ReturnType<Verbs['findByKey']>>> {
     this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
-    return findByKey(this.tables, this.repair, topic, key, limit, fromMs, toMs);
+    return findByKey(this.tables, this.repair, topic, ...search);
   }
 
   // ---------------------------------------------------------------- groups, offsets, members

@@ -31,6 +31,8 @@ const INLINE_ROWS = 64;
 const FULL_POLL_MS = 250;
 /** Appends that may wait for the disk before more are refused. */
 const WAITING_MAX = 1_000_000;
+/** The parts of an entry are counted with 16 bits. */
+const TRANSACTION_MESSAGES_MAX = 65_000;
 
 /** What the broker does on its own behalf. */
 export const BROKER: Principal = { name: '$broker', host: '' };
@@ -51,6 +53,13 @@ export interface PublishHooks {
   isFull(queue: Queue, topic: Topic, bodyBytes: number): boolean;
   /** A full queue refused it and wants it dead-lettered. */
   refused(queue: Queue, topic: Topic, append: Append): void;
+}
+
+/** One message of a transaction; `dueQueue` is -1 unless it is held until its time. */
+interface Planned {
+  append: Append;
+  rows: Rows;
+  dueQueue: QueueNumber;
 }
 
 /** A settlement that a transaction makes together with its messages. */
@@ -198,22 +207,43 @@ export class Publisher {
   ): number[] {
     if (this.stopping) throw new BrokerError('stopping', 'the broker is shutting down; connect again later');
     this.shard.alive();
-    const planned: { append: Append; rows: Rows }[] = [];
+    if (appends.length > TRANSACTION_MESSAGES_MAX)
+      throw new BrokerError(
+        'limit-exceeded',
+        `a transaction has at most ${TRANSACTION_MESSAGES_MAX} messages, this one has ${appends.length}`,
+      );
+    const planned: Planned[] = [];
+    const refusals: { append: Append; by: { queue: Queue; topic: Topic }[] }[] = [];
     const taken: number[] = [];
     for (const append of appends) {
       if (principal !== BROKER) this.hooks.authorise(principal, append.topic, append.namespace, append.exchange);
-      const rows = new Rows();
-      append.refused = 0;
-      this.destinations.find(append, null, rows);
-      if (rows.queues.length > 0) this.checkSize(append, rows);
-      // A set would have to be logged in front of the first message that names it.
-      rows.routes = null;
-      this.refused(append, 0);
-      taken.push(rows.queues.length);
-      if (rows.queues.length > 0) planned.push({ append, rows });
+      const one = this.plan(append);
+      taken.push(one.rows.queues.length);
+      if (one.rows.queues.length > 0) planned.push(one);
+      if (this.refusals.length > 0) refusals.push({ append, by: this.refusals });
+      this.refusals = [];
     }
     this.writeAll(planned, settles, target, token);
+    for (const { append, by } of refusals) for (const { queue, topic } of by) this.hooks.refused(queue, topic, append);
+    for (const { append, rows, dueQueue } of planned)
+      if (dueQueue >= 0) this.hooks.held(append.notBeforeMs, rows.base[0]!);
     return taken;
+  }
+
+  private plan(append: Append): Planned {
+    const rows = new Rows();
+    append.refused = 0;
+    const isLater = append.notBeforeMs > this.shard.log.storeTimeMs() && append.exchange !== null;
+    const holder = isLater ? this.holderOf(append) : null;
+    if (holder !== null) {
+      rows.add(this.hold, 0, append.records);
+      return { append, rows, dueQueue: holder };
+    }
+    this.destinations.find(append, null, rows);
+    if (rows.queues.length > 0) this.checkSize(append, rows);
+    // A set would have to be logged in front of the first message that names it.
+    rows.routes = null;
+    return { append, rows, dueQueue: -1 };
   }
 
   // ---------------------------------------------------------------- may it
@@ -333,7 +363,7 @@ export class Publisher {
 
   /** One entry of many messages, each in its queues, and of settlements. */
   private writeAll(
-    planned: readonly { append: Append; rows: Rows }[],
+    planned: readonly Planned[],
     settles: readonly Settlement[],
     target: AppendTarget,
     token: number,
@@ -343,8 +373,8 @@ export class Publisher {
     let size = 0;
     let sync = false;
     let rowCount = 0;
-    for (const { append, rows } of planned) {
-      this.describe(append, rows, -1);
+    for (const { append, rows, dueQueue } of planned) {
+      this.describe(append, rows, dueQueue);
       size += this.partBytes();
       rowCount += rows.queues.length;
       sync ||= this.isSync(rows);
@@ -359,15 +389,16 @@ export class Publisher {
     const first = log.at;
     let at = settles.length > 0 ? this.shard.part(first, PART.settlements, this.settlement.done()) : first;
     const offsets: number[] = [];
-    for (const { append, rows } of planned) {
-      this.describe(append, rows, -1);
+    for (const { append, rows, dueQueue } of planned) {
+      this.describe(append, rows, dueQueue);
       offsets.push(at - first + ENTRY_HEAD);
       at = this.writeMessage(at, append, rows);
     }
     const position = log.end(at, planned.length + (settles.length > 0 ? 1 : 0), storeTimeMs, sync);
-    planned.forEach(({ append, rows }, n) => {
-      this.describe(append, rows, -1);
-      this.apply(append, rows, position, offsets[n]!, storeTimeMs, append.expiryMs, sync);
+    planned.forEach(({ append, rows, dueQueue }, n) => {
+      this.describe(append, rows, dueQueue);
+      const expiryMs = dueQueue >= 0 ? append.notBeforeMs : append.expiryMs;
+      this.apply(append, rows, position, offsets[n]!, storeTimeMs, expiryMs, sync);
     });
     const primary = planned[0]?.rows;
     this.shard.answer(

@@ -388,6 +388,27 @@ describe('a transaction', () => {
     }
   });
 
+  it('holds back what is not due yet', async () => {
+    let s = await sim();
+    await s.run(s.broker.createExchange(TESTER, exchange('later', 'fanout', { holds: true })));
+    const work = await s.queue('work');
+    await s.bind('later', 'work', '');
+    const held = s.append(['k|t|held'], {
+      topic: null,
+      queue: -1,
+      exchange: 'later',
+      routingKey: '',
+      notBeforeMs: s.broker.nowMs() + 1000,
+    });
+    const now = s.append(['k|t|now'], { topic: work });
+    expect(s.broker.transact(TESTER, [held, now], [], { appended: () => undefined }, 1)).toEqual([1, 1]);
+    s.turn();
+    expect(s.readFrom(work.queues[0]!, 0)).toEqual([[0, 'now']]);
+    s = await s.restart('kill');
+    s.rest(1200);
+    expect(s.readFrom(work.queues[0]!, 0).map(([, body]) => body)).toEqual(['now', 'held']);
+  });
+
   it('that is refused changes nothing', async () => {
     const s = await sim();
     const [a, work] = [await s.queue('a'), await s.queue('work')];

@@ -40,6 +40,13 @@ export function refusedAccess(connection: Connection, kind: Kind, name: string, 
   return new AmqpError('ACCESS_REFUSED', `access to ${place} refused for user '${connection.userName}'`, { cause });
 }
 
+/** A virtual host is there when something is in it, or when a rule gives somebody rights in it. */
+export function virtualHostExists({ broker, context }: Connection, namespace: string): boolean {
+  if (broker.namespaces().includes(namespace)) return true;
+  if (context.internal === undefined) return false;
+  return broker.rules(context.internal).some((rule) => rule.allow && rule.namespace === namespace);
+}
+
 /** A user who has no rule at all for a virtual host is not let in. */
 export function mayEnter(connection: Connection, namespace: string): boolean {
   const { broker, context, principal } = connection;

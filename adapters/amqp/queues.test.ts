@@ -102,6 +102,16 @@ describe('time to live', () => {
   });
 });
 
+test('an exclusive queue that expired is no trouble when its connection ends', async () => {
+  const on = await harness();
+  const client = await on.client();
+  await client.declare(1, '', { durable: false, exclusive: true, arguments: { 'x-expires': 500 } });
+  await on.clock.pass(700);
+  client.send(0, 'connection.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+  await client.expect(0, 'connection.close-ok');
+  expect(on.warnings).toEqual([]);
+});
+
 describe('limits', () => {
   test('the head goes, and is a dead letter', async () => {
     const on = await harness();

@@ -131,7 +131,10 @@ export class Topology {
   /** Deletes the queues that belong to a connection which ends. */
   async removeOwnedBy(asker: Asker): Promise<void> {
     for (const { topic, owner } of this.#owned.values()) {
-      if (owner === asker && this.#owned.has(topic.id)) await this.remove(asker, topic, this.#internal);
+      if (owner !== asker || !this.#owned.has(topic.id)) continue;
+      // One that nobody used (x-expires) is gone already.
+      if (this.#broker.topicByUuid(topic.uuid) === null) this.#owned.delete(topic.id);
+      else await this.remove(asker, topic, this.#internal);
     }
   }
 

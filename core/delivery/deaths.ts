@@ -128,7 +128,8 @@ export class Deaths {
   returned(line: LeaseLine, offset: Offset): void {
     if (countsBytes(line)) line.readyBytes += this.bytesOf(line, offset);
     const max = deliveriesMax(line);
-    if (max < 0 || line.ledger.deliveries(offset) < max) return;
+    // On a topic a group's limit is looked at when the message is leased again: there is no dead letter to wait for.
+    if (!line.isOwn || max < 0 || line.ledger.deliveries(offset) < max) return;
     line.doomed.push(offset);
     this.hooks.schedule(line);
   }

@@ -4,7 +4,7 @@ import { AmqpError } from '../amqp-error.ts';
 import type { Connection } from '../connection.ts';
 import type { Arguments } from '../method-arguments.ts';
 import { namespaceOf } from '../names.ts';
-import { mayEnter } from '../permissions.ts';
+import { mayEnter, virtualHostExists } from '../permissions.ts';
 import { expectState } from './expect-state.ts';
 
 export async function connectionOpen(
@@ -13,7 +13,7 @@ export async function connectionOpen(
 ): Promise<void> {
   expectState(connection, 'open');
   const namespace = namespaceOf(virtualHost);
-  if (virtualHost !== '/' && !connection.broker.namespaces().includes(namespace)) {
+  if (virtualHost !== '/' && !virtualHostExists(connection, namespace)) {
     throw new AmqpError('NOT_ALLOWED', `vhost ${virtualHost} not found`);
   }
   if (!mayEnter(connection, namespace)) {
