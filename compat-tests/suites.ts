@@ -110,6 +110,13 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'rocketmq/access',
+    file: 'rocketmq/access.suite.ts',
+    what: 'Java clients that sign their requests',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
     name: 'rocketmq/go',
     file: 'rocketmq/go.suite.ts',
     what: 'the Go client v2 beside Java, in one group with it',

@@ -7,6 +7,7 @@ import { Idle } from './delivery/idle.ts';
 import { Leases } from './delivery/leases.ts';
 import { OffsetReader } from './delivery/offset-reader.ts';
 import { Waiters } from './delivery/waiters.ts';
+import { assert } from './errors.ts';
 import { align8 } from './log/bytes.ts';
 import { ColdReader } from './log/cold-reader.ts';
 import type { Disk } from './log/disk.ts';
@@ -28,6 +29,7 @@ import { Signals } from './signals.ts';
 import { Access } from './state/access.ts';
 import { Membership } from './state/membership.ts';
 import { Routing } from './state/routing.ts';
+import { SEALING_KEY_BYTES } from './state/sealed.ts';
 import { Tables } from './state/tables.ts';
 import type {
   Action,
@@ -62,6 +64,8 @@ export interface BrokerOptions {
   retentionIntervalMs: number;
   snapshotIntervalMs: number;
   cleanRatio: number;
+  /** Seals secrets that must be known again; 32 bytes. Without it none is kept, and nobody can sign. */
+  sealingKey?: Buffer | null;
   /** Steps of background work per turn instead of a time, where a run must be the same each time; 0: by time. */
   jobSteps: number;
   /** Told what the broker noticed by itself: damage at start, work that failed without harm. */
@@ -78,6 +82,7 @@ export class Assembly {
   readonly signals = new Signals();
   readonly random: Random;
   readonly disk: Disk;
+  readonly sealingKey: Buffer | null;
   readonly tables: Tables;
   readonly shard: Shard;
   readonly journal: FileJournal;
@@ -100,6 +105,8 @@ export class Assembly {
     this.warn = (text, error) => options.warn(text, error);
     this.random = random;
     this.disk = disk;
+    this.sealingKey = options.sealingKey ?? null;
+    assert(this.sealingKey === null || this.sealingKey.length === SEALING_KEY_BYTES, 'the master key has 32 bytes');
     const codecs = new Map<FormatTag, Codec>([[canonicalCodec.format, canonicalCodec]]);
     for (const codec of options.codecs) codecs.set(codec.format, codec);
     const cache = new BlockCache(options.indexCacheBytes);

@@ -21,11 +21,11 @@ import { QueueFacts } from './queue-facts.ts';
 import { ScramUsers } from './scram-users.ts';
 import type { Shard } from './shard.ts';
 import type { Signals } from './signals.ts';
-import { Access } from './state/access.ts';
 import type { GroupState } from './state/catalog.ts';
 import type { Membership } from './state/membership.ts';
-import { SCRAM_KINDS } from './state/scram.ts';
+import { Passwords } from './state/passwords.ts';
 import type { Tables } from './state/tables.ts';
+import { storageState } from './storage.ts';
 import type {
   AccessRule,
   Action,
@@ -42,7 +42,6 @@ import type {
   Outcome,
   Principal,
   QueueNumber,
-  Random,
   ReadBatch,
   ReadLimits,
   ReadStatus,
@@ -78,8 +77,8 @@ export class Broker implements Verbs {
   readonly signals: Signals;
   readonly scram: ScramUsers;
   readonly facts: QueueFacts;
-  private readonly random: Random;
   private readonly disk: Disk;
+  private readonly passwords: Passwords;
   private readonly tables: Tables;
   private readonly repair: IndexRepair;
   private readonly shard: Shard;
@@ -96,8 +95,8 @@ export class Broker implements Verbs {
 
   private constructor(parts: Assembly) {
     this.signals = parts.signals;
-    this.random = parts.random;
     this.disk = parts.disk;
+    this.passwords = new Passwords(parts.random, parts.sealingKey);
     this.tables = parts.tables;
     this.repair = parts.repair;
     this.shard = parts.shard;
@@ -126,16 +125,7 @@ export class Broker implements Verbs {
   async close(): Promise<void> {
     this.publisher.stopping = true;
     this.maintenance.stop();
-    await new Promise<void>((resolve, reject) => {
-      this.shard.log.whenQuiet(() => {
-        try {
-          if (this.shard.log.lost === null) this.shard.log.syncNow();
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
+    await this.shard.quiet();
     if (this.shard.log.lost === null) this.maintenance.lastSnapshot();
     this.shard.log.close();
     this.journal.close();
@@ -532,12 +522,12 @@ export class Broker implements Verbs {
 
   async putUser(principal: Principal, name: string, password: string): Promise<void> {
     this.authorise(principal, 'update', 'cluster', '', '');
-    const rows = await Promise.all(SCRAM_KINDS.map((kind) => Access.makeCredential(name, password, this.salt(), kind)));
+    const rows = await this.passwords.rows(name, password);
     await this.shard.change(rows.map((row) => ({ k: 'credential', row })));
   }
 
-  private salt(): Buffer {
-    return this.random.bytes(Buffer.alloc(16));
+  verifySignature(name: string, parts: readonly Buffer[], signature: Buffer, host: string): Principal | null {
+    return this.passwords.isSignedBy(this.tables.access, name, parts, signature) ? { name, host } : null;
   }
 
   async deleteUser(principal: Principal, name: string): Promise<void> {
@@ -596,18 +586,6 @@ export class Broker implements Verbs {
   }
 
   storage(): StorageState {
-    const ranges = this.journal.ranges();
-    let oldestMs: TimeMs | null = null;
-    for (const queue of this.tables.queues.all()) {
-      const run = queue.runs.find((one) => one.units > 0 && one.end > queue.start);
-      if (run !== undefined && (oldestMs === null || run.storeTimeFirstMs < oldestMs)) oldestMs = run.storeTimeFirstMs;
-    }
-    return {
-      startPosition: ranges[0]?.base ?? this.journal.tail,
-      endPosition: this.journal.tail,
-      keptBytes: ranges.reduce((sum, { base, end }) => sum + end - base, 0),
-      freeBytes: this.disk.freeBytes(),
-      oldestMs,
-    };
+    return storageState(this.tables.queues.all(), this.journal, this.disk);
   }
 }

@@ -198,6 +198,20 @@ export class Shard implements LogListener, CommitListener {
     });
   }
 
+  /** Everything appended is durable when it resolves, unless the journal was lost. */
+  quiet(): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.log.whenQuiet(() => {
+        try {
+          if (this.log.lost === null) this.log.syncNow();
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
   // ---------------------------------------------------------------- commits
 
   /** Appends that are not answered yet. */

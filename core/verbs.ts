@@ -440,6 +440,11 @@ export interface Verbs {
   deleteUser(principal: Principal, name: string): Promise<void>;
   /** The principal when name and password fit, else null; takes as long either way. */
   authenticate(name: string, password: string, host: string): Promise<Principal | null>;
+  /**
+   * The principal when the signature is HMAC-SHA1 of all the parts under the user's password, else null. It needs the
+   * password itself: null for every user whose password was set without a master key.
+   */
+  verifySignature(name: string, parts: readonly Buffer[], signature: Buffer, host: string): Principal | null;
   putRule(principal: Principal, rule: AccessRule): Promise<void>;
   deleteRule(principal: Principal, id: string): Promise<void>;
   rules(principal: Principal): AccessRule[];

@@ -1,5 +1,6 @@
 // Joins the core's parts into the broker that the gateway runs.
 import { Broker } from '../core/broker.ts';
+import { readMasterKey } from './master-key.ts';
 import type { BrokerParts, RunningBroker } from './serving.ts';
 import { crc32c } from './system/crc32c.ts';
 import { systemRandom } from './system/random.ts';
@@ -45,6 +46,7 @@ export async function openBroker({ config, disk, clock, codecs, reserved, log }:
     snapshotIntervalMs: store.snapshotIntervalMs,
     cleanRatio: CLEAN_RATIO,
     jobSteps: 0,
+    sealingKey: readMasterKey(config),
     warn: (text, error) => log.warn(error === null ? {} : { err: error }, text),
   });
   const { entries, tornBytes, damage } = broker.recovery;

@@ -30,6 +30,7 @@ import type { BrokerNode } from './node.ts';
 import { newAppend, PendingSends } from './pending-sends.ts';
 import { PullRequest } from './pull-request.ts';
 import { Reply, ReplyField } from './reply.ts';
+import { senderOf } from './signature.ts';
 
 /** What a reply needs to know of its request. */
 export interface Ticket {
@@ -54,7 +55,10 @@ export class Connection implements AppendTarget, CommitTarget {
   readonly node: BrokerNode;
   readonly broker: Verbs;
   readonly info: ConnectionInfo;
-  readonly principal: Principal;
+  /** Of a request that is not signed. */
+  readonly anonymous: Principal;
+  /** Who sent the request that is being dispatched. What it does later may find another that this client has proved to be. */
+  principal: Principal;
   readonly bornHost: HostBytes;
   readonly storeHost: HostBytes;
   /** Reused by every send of this connection. */
@@ -89,7 +93,8 @@ export class Connection implements AppendTarget, CommitTarget {
     this.node = node;
     this.broker = node.broker;
     this.info = info;
-    this.principal = node.context.anonymous(info.remote.host);
+    this.anonymous = node.context.anonymous(info.remote.host);
+    this.principal = this.anonymous;
     this.remoteText = `${info.remote.host}:${info.remote.port}`;
     this.bornHost = new HostBytes(info.remote.host, info.remote.port);
     this.storeHost = node.storeHost(info);
@@ -122,6 +127,7 @@ export class Connection implements AppendTarget, CommitTarget {
         return;
       }
       if (this.node.draining) throw new RequestError(RESPONSE.SERVICE_NOT_AVAILABLE, 'the broker is shutting down');
+      this.principal = senderOf(this, header, buffer);
       dispatch(this, header, buffer);
     } catch (error) {
       if (!isRead && header.opaque === 0) {

@@ -8,7 +8,7 @@
 // - a reader of this protocol stops at the last stable offset;
 // - whatever was looked at and not delivered is passed by nextBeginOffset, so no pull meets it again.
 
-import type { Group, Offset, QueueNumber, ReadBatch, ReadLimits, TimeMs, Waiter } from '../../core/types.ts';
+import type { Group, Offset, Principal, QueueNumber, ReadBatch, ReadLimits, TimeMs, Waiter } from '../../core/types.ts';
 import type { QueueState } from '../../core/verbs.ts';
 import { RESPONSE, type ResponseCode } from '../../specs/rocketmq/response-codes.ts';
 import type { Connection, Ticket } from './connection.ts';
@@ -37,6 +37,7 @@ export class PullRequest implements Waiter {
   readonly #waitQueues: QueueNumber[] = [0];
   readonly #waitOffsets: Offset[] = [0];
   #group: Group | null = null;
+  #principal: Principal;
   #offset = 0;
   #deadlineMs = 0;
   #isOpen = false;
@@ -45,6 +46,7 @@ export class PullRequest implements Waiter {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.#principal = connection.principal;
     this.#delivery = {
       queueId: 0,
       queue: 0,
@@ -75,6 +77,7 @@ export class PullRequest implements Waiter {
     this.#ticket.serialize = ticket.serialize;
     this.#ticket.oneway = ticket.oneway;
     this.#group = group;
+    this.#principal = this.#connection.principal;
     this.#delivery.topic = topic;
     this.#delivery.queueId = queueId;
     this.#delivery.queue = queue;
@@ -135,14 +138,16 @@ export class PullRequest implements Waiter {
   }
 
   #read(): void {
-    const { broker, node, principal } = this.#connection;
+    const { broker, node } = this.#connection;
     const queue = this.#delivery.queue;
     for (let reads = 0; ; reads++) {
       const state = broker.queue(queue);
       if (state === null) throw new RequestError(RESPONSE.TOPIC_NOT_EXIST, 'the topic is gone');
       // Behind the last stable offset there is nothing for this protocol, whatever the queue holds.
       const isUnstable = this.#offset >= state.stableOffset && this.#offset <= state.endOffset;
-      const status = isUnstable ? 'empty' : broker.read(principal, queue, this.#offset, this.#limits, batch, this);
+      const status = isUnstable
+        ? 'empty'
+        : broker.read(this.#principal, queue, this.#offset, this.#limits, batch, this);
       switch (status) {
         case 'pending':
           return;

@@ -3,8 +3,8 @@
 // Verbs (the Go driver answers send, subscribe, received, close, pull; `java/src` answers all):
 //   send {topic, how?: sync|async|oneway|batch, messages: [{body, size?, key?, tag?, properties?, flag?, queue?, shard?, delay?}], producer?: {…}}
 //        -> {results: [{status, queue, offset, id, offsetId, region, traceOn, topic} | {error}]}
-//        producer: {namesrv?, tls?, vip?, group?, retries?, trace?, …}: one producer for each set of options
-//   subscribe {group, topics: {topic: tags}, client?: {namesrv?, tls?, vip?}, orderly?, broadcast?, from?, timestamp?, rules?, …} -> {consumer, client}
+//        producer: {namesrv?, tls?, vip?, accessKey?, secretKey?, group?, retries?, trace?, …}: one producer for each set of options
+//   subscribe {group, topics: {topic: tags}, client?: {namesrv?, tls?, vip?, accessKey?, secretKey?}, orderly?, broadcast?, from?, timestamp?, rules?, …} -> {consumer, client}
 //        rules: [{body: beginning, times?: deliveries that fail, result?: later|throw|done, sleepMs?}]
 //   received {consumer, from?, count, waitMs} -> {messages}      assigned {consumer} -> {queues}
 //   suspend, resume, unsubscribe, close {consumer}

@@ -9,6 +9,7 @@ import type { CredentialRow, StateEvent } from './events.ts';
 import { decodeEvent, encodeEvent } from './events.ts';
 import { matches } from './rights.ts';
 import { scramFromValue, scramKeys, scramVerify } from './scram.ts';
+import { seal } from './sealed.ts';
 
 const ACTIONS: readonly Action[] = ['publish', 'consume', 'create', 'update', 'delete', 'describe'];
 const RESOURCES: readonly ResourceKind[] = ['namespace', 'topic', 'group', 'cluster'];
@@ -109,6 +110,38 @@ describe('passwords', () => {
     expect(await access.verify('alice', 'second')).toBe(true);
     access.deleteUser('alice');
     expect(await access.verify('alice', 'second')).toBe(false);
+  });
+
+  it('sign when they are kept sealed, which goes with the password', async () => {
+    const key = Buffer.alloc(32, 7);
+    const access = new Access();
+    const sealed = seal(key, 'alice', 'Jefe', Buffer.alloc(12, 1));
+    expect(JSON.stringify(sealed)).not.toContain('Jefe');
+    expect(JSON.stringify(sealed)).not.toContain(Buffer.from('Jefe').toString('base64'));
+    access.putCredential(await Access.makeCredential('alice', 'Jefe', SALT));
+    // RFC 2202, test case 2.
+    const parts = [Buffer.from('what do ya '), Buffer.from('want for nothing?')];
+    const signature = Buffer.from('effcdf6ae5eb2fa2d27416d5f184df9c259a7c79', 'hex');
+    expect(access.verifySignature(key, 'alice', parts, signature)).toBe(false);
+    access.putCredential(sealed);
+    expect(access.verifySignature(Buffer.alloc(32, 8), 'alice', parts, signature)).toBe(false);
+    expect(access.verifySignature(key, 'alice', parts, signature)).toBe(true);
+    expect(access.verifySignature(key, 'alice', parts.toReversed(), signature)).toBe(false);
+    expect(access.verifySignature(key, 'alice', parts, signature.subarray(1))).toBe(false);
+    expect(access.verifySignature(key, 'alice', parts, Buffer.alloc(0))).toBe(false);
+    expect(access.verifySignature(key, 'bob', parts, signature)).toBe(false);
+    // A row that is given to somebody else opens nothing.
+    access.putCredential({ ...sealed, user: 'bob' });
+    expect(access.verifySignature(key, 'bob', parts, signature)).toBe(false);
+    // What a snapshot writes makes the same table again.
+    const again = new Access();
+    for (const event of access.events()) if (event.k === 'credential') again.putCredential(event.row);
+    expect(again.verifySignature(key, 'alice', parts, signature)).toBe(true);
+    access.putCredential(await Access.makeCredential('alice', 'second', SALT));
+    expect(access.verifySignature(key, 'alice', parts, signature)).toBe(false);
+    expect(access.credential('alice', sealed.kind)).toBeNull();
+    again.deleteUser('alice');
+    expect(again.verifySignature(key, 'alice', parts, signature)).toBe(false);
   });
 
   it('that change during a check are judged by what they are then', async () => {

@@ -4,7 +4,8 @@
  * Invariants: while no user has a credential everything is allowed; from the first one on, a thing is allowed when some
  * rule of its user allows it and none denies it. A user's rules go with the user, so that whoever is still connected
  * under that name loses every right at once, and a later user of the same name inherits none. No password is kept: of
- * one that was right, a keyed digest, for as long as the credential stands.
+ * one that was right, a keyed digest, for as long as the credential stands; and sealed, where there is a master key. A
+ * sealed secret goes with the password that it was: whatever changes one of the user's verifiers takes it away.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BrokerError } from '../errors.ts';
@@ -13,6 +14,7 @@ import type { ScramKeys, ScramMechanism, User } from '../verbs.ts';
 import type { CredentialRow, StateEvent } from './events.ts';
 import { matches, Rights } from './rights.ts';
 import { SCRAM_ITERATIONS, SCRAM_KINDS, scramFromValue, scramKeys, scramToValue, scramVerify } from './scram.ts';
+import { SEALED_KIND, unseal } from './sealed.ts';
 
 const PASSWORD_BYTES_MAX = 1_024;
 const REMEMBERED_MAX = 4_096;
@@ -29,6 +31,8 @@ export class Access {
   private readonly cacheKey = randomBytes(32);
   /** User → digest of the password that was right. Oldest first. */
   private readonly remembered = new Map<string, Buffer>();
+  /** User → unsealed secret, of those that have signed something. */
+  private readonly secrets = new Map<string, string>();
   /** Checks under way, by digest: a storm of the same pair is one check. */
   private readonly checks = new Map<string, Promise<boolean>>();
   /** An unknown name is checked against this one, so that it takes as long. */
@@ -50,8 +54,9 @@ export class Access {
   putCredential(row: CredentialRow): void {
     let kinds = this.credentials.get(row.user);
     if (kinds === undefined) this.credentials.set(row.user, (kinds = new Map()));
+    if (row.kind !== SEALED_KIND) kinds.delete(SEALED_KIND);
     kinds.set(row.kind, row);
-    this.remembered.delete(row.user);
+    this.forget(row.user);
   }
 
   /** With the last credential the user goes, and its rules. */
@@ -59,14 +64,15 @@ export class Access {
     const kinds = this.credentials.get(name);
     if (kinds === undefined) return;
     kinds.delete(kind);
-    this.remembered.delete(name);
+    kinds.delete(SEALED_KIND);
+    this.forget(name);
     if (kinds.size === 0) this.deleteUser(name);
   }
 
   /** With all credentials and rules. */
   deleteUser(name: string): void {
     this.credentials.delete(name);
-    this.remembered.delete(name);
+    this.forget(name);
     for (const id of this.rulesByUser.get(name)?.keys() ?? []) this.rulesById.delete(id);
     this.rulesByUser.delete(name);
     this.rights.delete(name);
@@ -219,6 +225,29 @@ export class Access {
       if (row !== null) return row;
     }
     return null;
+  }
+
+  /**
+   * True when the signature is HMAC-SHA1 of the parts under the user's secret. False also for a user whose secret is not
+   * sealed here, or was under another key.
+   */
+  verifySignature(sealingKey: Buffer, name: string, parts: readonly Buffer[], signature: Buffer): boolean {
+    let secret = this.secrets.get(name);
+    if (secret === undefined) {
+      const row = this.credential(name, SEALED_KIND);
+      const opened = row === null ? null : unseal(sealingKey, row);
+      if (opened === null) return false;
+      this.secrets.set(name, (secret = opened));
+    }
+    const hmac = createHmac('sha1', secret);
+    for (const part of parts) hmac.update(part);
+    const wanted = hmac.digest();
+    return wanted.length === signature.length && timingSafeEqual(wanted, signature);
+  }
+
+  private forget(name: string): void {
+    this.remembered.delete(name);
+    this.secrets.delete(name);
   }
 
   private remember(name: string, digest: Buffer): void {

@@ -64,6 +64,7 @@ const DEFAULTS: Config = {
     queuesPerTopicMax: 10_000,
   },
   tls: { certFile: null, keyFile: null, keyPassphrase: null, versionMin: 'TLSv1.2', clientCaFile: null },
+  security: { masterKeyFile: null },
   rocketmq: {
     nameserver: { ...listener, port: 9876 },
     broker: { ...listener, port: 10911 },

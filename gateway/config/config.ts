@@ -50,6 +50,10 @@ interface TlsConfig {
   readonly clientCaFile: string | null;
 }
 
+interface SecurityConfig {
+  readonly masterKeyFile: string | null;
+}
+
 interface RocketmqConfig extends ProtocolLimits {
   readonly nameserver: AdvertisedListenerConfig;
   readonly broker: AdvertisedListenerConfig;
@@ -114,6 +118,7 @@ export interface Config {
   readonly backlogConnectionsMax: number;
   readonly store: StoreConfig;
   readonly tls: TlsConfig;
+  readonly security: SecurityConfig;
   readonly rocketmq: RocketmqConfig;
   readonly kafka: KafkaConfig;
   readonly amqp: AmqpConfig;

@@ -37,6 +37,8 @@ export interface HarnessOptions {
   readonly hotBytes?: number;
   /** How long each sync of the disk takes; none is instant. */
   readonly syncMs?: number;
+  /** Master key for secrets that clients sign with. */
+  readonly sealingKey?: Buffer;
 }
 
 const random = { bytes: (target: Buffer): Buffer => randomFillSync(target) };
@@ -84,6 +86,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     snapshotIntervalMs: 60_000,
     cleanRatio: 0.5,
     jobSteps: 16,
+    sealingKey: options.sealingKey ?? null,
     warn: (text, error) => defects.push({ text, error }),
   });
   const context: AdapterContext = {

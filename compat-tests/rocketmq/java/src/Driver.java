@@ -20,10 +20,13 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.zip.CRC32;
+import org.apache.rocketmq.acl.common.AclClientRPCHook;
+import org.apache.rocketmq.acl.common.SessionCredentials;
 import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.remoting.RPCHook;
 
 public final class Driver {
     interface Verb {
@@ -115,6 +118,11 @@ public final class Driver {
         client.setUseTLS(options.flag("tls"));
         client.setVipChannelEnabled(options.flag("vip"));
         client.setPollNameServerInterval(1_000);
+    }
+
+    /** What signs a client's requests: {accessKey, secretKey}; null without them. */
+    static RPCHook hook(Command options) {
+        return options.has("accessKey") ? new AclClientRPCHook(new SessionCredentials(options.text("accessKey"), options.text("secretKey"))) : null;
     }
 
     /** An instance name that no other client of any process has. */

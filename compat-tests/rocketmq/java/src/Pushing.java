@@ -17,6 +17,7 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyContext;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 
@@ -134,7 +135,7 @@ final class Pushing {
     private JsonElement subscribe(Driver.Command command) throws Exception {
         String group = command.text("group");
         DefaultMQPushConsumer consumer = command.flag("trace")
-            ? new DefaultMQPushConsumer(group, true, command.text("traceTopic", null)) : new DefaultMQPushConsumer(group);
+            ? new DefaultMQPushConsumer(group, true, command.text("traceTopic", null)) : new DefaultMQPushConsumer(group, Driver.hook(command.part("client")), new AllocateMessageQueueAveragely());
         Driver.connect(consumer, command.part("client"), namesrv);
         consumer.setInstanceName(command.text("instance", Driver.instance()));
         if (command.has("namespace")) consumer.setNamespace(command.text("namespace"));

@@ -47,7 +47,7 @@ final class Sending {
         DefaultMQProducer producer = producers.get(name);
         if (producer == null) {
             String group = options.text("group", "senders");
-            producer = options.flag("trace") ? new DefaultMQProducer(group, true, options.text("traceTopic", null)) : new DefaultMQProducer(group);
+            producer = options.flag("trace") ? new DefaultMQProducer(group, true, options.text("traceTopic", null)) : new DefaultMQProducer(group, Driver.hook(options));
             Driver.connect(producer, options, namesrv);
             producer.setInstanceName(Driver.instance());
             if (options.has("namespace")) producer.setNamespace(options.text("namespace"));
