@@ -217,6 +217,14 @@ export const MUTANTS: readonly Mutant[] = [
     test: 'queue-rules.test.ts',
     called: 'is there as a whole or not at all, after a kill and a power cut',
   },
+  {
+    name: 'leave epochs out of the snapshot',
+    file: 'state/epochs.ts',
+    find: '      rows.push([queue, ...marks]);\n',
+    replace: '',
+    test: 'state/epochs.test.ts',
+    called: 'knows over restarts and snapshots how far each epoch went',
+  },
 ];
 
 /** Changes the copy of the source at `core`; gives back what undoes it. Throws when the text is not there exactly once. */

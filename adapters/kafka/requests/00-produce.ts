@@ -31,7 +31,7 @@ import { topicNamed } from '../names.ts';
 const NO_BYTES = Buffer.alloc(0);
 const NO_ERRORS: readonly RecordError[] = [];
 
-export const produceRoute: Route = { api: produce, handle: (call) => new ProduceCall(call).run() };
+export const produceRoute: Route = { api: produce, handle: (call) => (spare.pop() ?? new ProduceCall()).run(call) };
 
 const names = new NameCache();
 const head = new BatchHead();
@@ -59,8 +59,15 @@ const append: Append = {
   notBeforeMs: 0,
 };
 
+/** Requests that are answered, for those that come: what one holds is used again. */
+const spare: ProduceCall[] = [];
+const SPARE_MAX = 1_024;
+/** A request of more partitions is left to the collector. */
+const SPARE_PARTITIONS_MAX = 64;
+
 class ProduceCall implements AppendTarget {
-  readonly #call: Call;
+  /** Null between two requests. */
+  #of: Call | null = null;
   #acks = 0;
   #transactional = false;
   // The request's shape: topic i has the partitions [#firsts[i], #firsts[i + 1]).
@@ -82,12 +89,13 @@ class ProduceCall implements AppendTarget {
   #bytes = 0;
   #throttleMs = 0;
 
-  constructor(call: Call) {
-    this.#call = call;
+  get #call(): Call {
+    return this.#of!;
   }
 
-  run(): void {
-    const { reader, flexible } = this.#call;
+  run(call: Call): void {
+    this.#of = call;
+    const { reader, flexible } = call;
     const idBytes = flexible ? reader.uvarint() - 1 : reader.int16();
     this.#transactional = idBytes >= 0;
     if (idBytes > 0) reader.skip(idBytes);
@@ -200,13 +208,33 @@ class ProduceCall implements AppendTarget {
   }
 
   #settle(): void {
-    if (--this.#open > 0 || this.#call.ended) return;
-    if (this.#call.connection.closed) {
-      this.#call.finishSilently();
-      return;
-    }
-    this.#write(this.#call.begin());
-    this.#call.finish();
+    if (--this.#open > 0) return;
+    const call = this.#call;
+    if (!call.ended && !call.connection.closed) {
+      this.#write(call.begin());
+      call.finish();
+    } else if (!call.ended) call.finishSilently();
+    this.#giveBack();
+  }
+
+  /** Nobody will call us any more: every append has been answered. */
+  #giveBack(): void {
+    if (spare.length >= SPARE_MAX || this.#indexes.length > SPARE_PARTITIONS_MAX) return;
+    this.#topics.length = 0;
+    this.#firsts.length = 0;
+    this.#indexes.length = 0;
+    this.#codes.length = 0;
+    this.#texts.length = 0;
+    this.#offsets.length = 0;
+    this.#appendTimes.length = 0;
+    this.#starts.length = 0;
+    this.#recordErrors = null;
+    this.#of = null;
+    this.#open = 1;
+    this.#refused = 0;
+    this.#bytes = 0;
+    this.#throttleMs = 0;
+    spare.push(this);
   }
 
   #write(writer: Writer): void {
