@@ -59,3 +59,18 @@ it('refuses when the core is busy, and passes on what is no refusal', async () =
   broker.authenticate = () => Promise.reject(new Error('bug'));
   await expect(authenticator.authenticate('ann', 'right', 'h')).rejects.toThrow('bug');
 });
+
+it('counts checks of another kind like passwords', async () => {
+  const { authenticator } = fixture();
+  let checks = 0;
+  const attempt = (isRight: boolean) =>
+    authenticator.attempt('evil', async () => {
+      checks++;
+      return isRight ? { name: 'ann', host: 'evil' } : null;
+    });
+  for (let i = 0; i < 100; i++) expect(await attempt(false)).toBeNull();
+  expect(checks).toBe(5);
+  expect(await attempt(true)).toBeNull();
+  expect(await authenticator.authenticate('ann', 'right', 'evil')).toBeNull();
+  expect(await authenticator.authenticate('ann', 'right', 'good')).not.toBeNull();
+});

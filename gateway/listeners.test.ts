@@ -6,6 +6,9 @@ import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ConnectionInfo } from '../adapters/adapter.ts';
+import { protocols } from './adapters.ts';
+import { loadConfig } from './config/load.ts';
+import { listenerSpecs } from './listener-specs.ts';
 import { BindError, type ListenerSpec, Listeners, refusalOfOpenBind } from './listeners.ts';
 import { isLoopback, plainAddress } from './loopback.ts';
 import { testCertificate, testKey } from './testing/certificate.ts';
@@ -267,5 +270,42 @@ describe('TLS', () => {
     socket.resume();
     await once(socket, 'close');
     expect(accepted).toHaveLength(0);
+  });
+});
+
+describe('the listeners of one protocol', () => {
+  it('tell their clients addresses of their own', async () => {
+    const flags = {
+      'kafka.port': '0',
+      'kafka.internal.enabled': 'true',
+      'kafka.internal.port': '0',
+      'kafka.internal.advertisedHost': 'inner.example',
+      'kafka.external.enabled': 'true',
+      'kafka.external.port': '0',
+      'kafka.external.advertisedHost': 'outer.example',
+      'kafka.external.advertisedPort': '443',
+      'http.enabled': 'false',
+    };
+    const { config } = loadConfig({ flags: new Map(Object.entries(flags)), env: {}, cwd: '/', file: undefined });
+    const kafka = protocols.filter(({ name }) => name === 'kafka');
+    const specs = listenerSpecs(config, kafka, (_protocol, stream, info) => void accepted.push({ stream, info }));
+    const listeners = new Listeners({ backlogConnectionsMax: 10, tls: null, log });
+    running.push(listeners);
+    await listeners.bind(specs);
+    const told: (string | number)[][] = [];
+    for (const name of ['kafka', 'kafka-internal', 'kafka-external']) {
+      const { port } = listeners.bound(name)!;
+      const socket = net.connect(port, '127.0.0.1');
+      await expect.poll(() => accepted.some(({ info }) => info.listener === name)).toBe(true);
+      const { info } = accepted.find((one) => one.info.listener === name)!;
+      const { host, port: advertised } = info.advertised(info.listener)!;
+      told.push([host, advertised === port ? 'its own port' : advertised]);
+      socket.destroy();
+    }
+    expect(told).toEqual([
+      ['127.0.0.1', 'its own port'],
+      ['inner.example', 'its own port'],
+      ['outer.example', 443],
+    ]);
   });
 });

@@ -1,8 +1,9 @@
 // What clients measure of themselves and send us (KIP-714). The last numbers of each client are shown on the metrics
 // page until it has been silent for three intervals.
 //
-// Invariants: at most CLIENTS_MAX clients with POINTS_MAX numbers each are kept; a client that pushes more often than it
-// was told, or under a subscription that it was not given, is refused.
+// Invariants: at most CLIENTS_MAX clients with POINTS_MAX numbers each are kept, and POINTS_ALL_MAX in all, those of the
+// client heard of longest ago go first; a client that pushes more often than it was told, or under a subscription that it
+// was not given, is refused.
 
 import { BrokerError } from '../../core/errors.ts';
 import type { TimeMs } from '../../core/types.ts';
@@ -17,6 +18,7 @@ import { type Point, readMetrics } from './otlp.ts';
 
 const CLIENTS_MAX = 1_000;
 const POINTS_MAX = 500;
+const POINTS_ALL_MAX = 20_000;
 const PUSH_BYTES_MAX = 1024 * 1024;
 const UNPACKED_BYTES_MAX = 8 * 1024 * 1024;
 const SILENT_INTERVALS = 3;
@@ -50,6 +52,7 @@ export class Telemetry {
   readonly #node: Node;
   /** By instance id, the one heard of longest ago first. */
   readonly #clients = new Map<string, Client>();
+  #points = 0;
 
   constructor(node: Node) {
     this.#node = node;
@@ -93,8 +96,8 @@ export class Telemetry {
     client.hasEnded = terminating;
     counts.telemetryPushes++;
     try {
-      client.points =
-        metrics.length === 0 ? [] : readMetrics(decompress(compression, metrics, UNPACKED_BYTES_MAX), POINTS_MAX);
+      const isEmpty = metrics.length === 0;
+      this.#keep(client, isEmpty ? [] : readMetrics(decompress(compression, metrics, UNPACKED_BYTES_MAX), POINTS_MAX));
     } catch (error) {
       if (!(error instanceof WireError || error instanceof BrokerError)) throw error;
       return ERROR.INVALID_RECORD;
@@ -108,7 +111,7 @@ export class Telemetry {
     const silentMs = SILENT_INTERVALS * this.#node.settings.telemetryIntervalMs;
     for (const [id, { clientId, seenAtMs, hasEnded, points }] of this.#clients) {
       if (nowMs - seenAtMs > silentMs) {
-        this.#clients.delete(id);
+        this.#forget(id);
         continue;
       }
       if (hasEnded) continue;
@@ -121,8 +124,22 @@ export class Telemetry {
     const client = this.#clients.get(instanceId) ?? { clientId, pushedAtMs: 0, seenAtMs, hasEnded: false, points: [] };
     client.seenAtMs = seenAtMs;
     this.#clients.delete(instanceId);
-    if (this.#clients.size >= CLIENTS_MAX) this.#clients.delete(this.#clients.keys().next().value!);
+    if (this.#clients.size >= CLIENTS_MAX) this.#forget(this.#clients.keys().next().value!);
     this.#clients.set(instanceId, client);
     return client;
+  }
+
+  #keep(client: Client, points: readonly Point[]): void {
+    this.#points += points.length - client.points.length;
+    client.points = points;
+    for (const [id, oldest] of this.#clients) {
+      if (this.#points <= POINTS_ALL_MAX || oldest === client) break;
+      this.#forget(id);
+    }
+  }
+
+  #forget(id: string): void {
+    this.#points -= this.#clients.get(id)!.points.length;
+    this.#clients.delete(id);
   }
 }

@@ -49,8 +49,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'show before durable',
     file: 'publish.ts',
-    find: '      if (at.sync) queue.syncPending++;\n',
-    replace: '      if (at.sync) queue.syncPending++;\n      queue.visible = unit.base + unit.count;\n',
+    find: '      if (sync) queue.syncPending++;\n',
+    replace: '      if (sync) queue.syncPending++;\n      queue.visible = unit.base + unit.count;\n',
     test: 'broker.test.ts',
     called: 'shows nothing before it is synced',
   },

@@ -26,6 +26,7 @@ import * as transitions from './transitions.ts';
 
 export const PROTOCOL = 'kafka';
 const EXPECTED_MAX = 100_000;
+const TENDED_MAX = 200;
 const NO_BYTES = Buffer.alloc(0);
 
 interface Running {
@@ -45,6 +46,8 @@ export class Coordinator implements MembershipListener, CommitTarget {
   readonly #logging = new Map<number, readonly Effect[]>();
   #nextToken = 1;
   readonly #startedMs: TimeMs;
+  /** Where the next look at old offsets begins. */
+  #tended = 0;
 
   constructor(node: Node) {
     this.#node = node;
@@ -160,7 +163,11 @@ export class Coordinator implements MembershipListener, CommitTarget {
   tend(nowMs: TimeMs): void {
     const { broker, settings, context, log } = this.#node;
     const principal = context.internal ?? context.anonymous('');
-    for (const group of broker.groups(principal, settings.namespace)) {
+    const groups = broker.groups(principal, settings.namespace);
+    // Some at a time, in turn: a look at thousands would hold up everybody, and a week has many looks.
+    const count = Math.min(groups.length, TENDED_MAX);
+    for (let n = 0; n < count; n++) {
+      const group = groups[(this.#tended + n) % groups.length]!;
       const state = this.state(group);
       const expired = expiredOffsets(broker, group, state, settings.offsetsRetentionMs, this.#startedMs, nowMs);
       if (expired === null) continue;
@@ -169,6 +176,7 @@ export class Coordinator implements MembershipListener, CommitTarget {
         log.warn({ err: error, group: group.name }, 'offsets that are too old stay for now'),
       );
     }
+    this.#tended = groups.length === 0 ? 0 : (this.#tended + count) % groups.length;
   }
 
   /** A group that simple consumers have made: it is Kafka's, and its offsets go by their age. */
