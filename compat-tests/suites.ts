@@ -151,6 +151,24 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'amqp/faults',
+    file: 'amqp/faults.suite.ts',
+    what: 'kill -9 with confirms and acks, vanished connections, fuzzed frames',
+    needs: [],
+  },
+  {
+    name: 'amqp/settled',
+    file: 'amqp/settled.suite.ts',
+    what: 'the checker of a work queue catches loss, returns and missing marks',
+    needs: [],
+  },
+  {
+    name: 'amqp/scale',
+    file: 'amqp/scale.suite.ts',
+    what: 'a million ready, 10,000 queues, fan-out to 100, deaf readers: bounded memory',
+    needs: [],
+  },
+  {
     name: 'amqp/celery',
     file: 'amqp/celery.suite.ts',
     what: 'Celery with real workers: rpc results, retries, ETA, prefetch, late acks',

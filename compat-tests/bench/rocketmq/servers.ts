@@ -1,9 +1,9 @@
 // The three servers that are measured, each in an empty folder on the same disk, one at a time: Apache's name server and
 // broker, RosettaMQ, and the null server.
-import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts, isListening, ServerProcess } from '../../harness/process.ts';
+import { cpuSeconds, residentBytes } from '../../harness/process-stat.ts';
 import { Product } from '../../harness/product.ts';
 import { scratch } from '../../harness/work.ts';
 import { hasBroker } from '../../peers/rocketmq/registered.ts';
@@ -24,18 +24,6 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
-
-function resident(pid: number): number {
-  const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(line?.[1] ?? 0) * 1_024;
-}
-
-function cpu(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-}
-
 const sum = (pids: readonly number[], of: (pid: number) => number): number =>
   pids.reduce((all, pid) => all + of(pid), 0);
 
@@ -47,8 +35,8 @@ export async function startServer(name: ServerName, flush: Flush): Promise<Serve
     name,
     namesrv: made.namesrv,
     startedInMs: performance.now() - began,
-    residentBytes: () => sum(made.pids, resident),
-    cpuSeconds: () => sum(made.pids, cpu),
+    residentBytes: () => sum(made.pids, residentBytes),
+    cpuSeconds: () => sum(made.pids, cpuSeconds),
     async stop() {
       await made.stop();
       rmSync(folder, { recursive: true, force: true });
