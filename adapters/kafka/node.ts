@@ -48,7 +48,7 @@ export interface Settings {
   readonly defaultPartitions: number;
   /** How long a new group waits for more members before its first assignment (group.initial.rebalance.delay.ms). */
   readonly initialRebalanceDelayMs: number;
-  /** A wish for more replicas than the one there is counts as one (also min.insync.replicas), instead of being refused. */
+  /** A wish for more replicas than the one there is counts as one, instead of being refused. */
   readonly clampReplicas: boolean;
   /** How long a login lasts before the client has to repeat it (connections.max.reauth.ms), 0 for ever. */
   readonly reauthenticationMs: number;

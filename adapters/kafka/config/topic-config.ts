@@ -50,7 +50,6 @@ export interface AppendRules {
   readonly beforeMaxMs: number;
   readonly afterMaxMs: number;
   readonly compacted: boolean;
-  readonly minInsyncReplicas: number;
 }
 
 const rulesByExtra = new WeakMap<object, AppendRules>();
@@ -80,7 +79,6 @@ function makeRules(attributes: TopicAttributes): AppendRules {
     beforeMaxMs: bound('message.timestamp.before.max.ms'),
     afterMaxMs: bound('message.timestamp.after.max.ms'),
     compacted: isCompacted(extraOf(attributes, 'cleanup.policy')),
-    minInsyncReplicas: Number(extraOf(attributes, 'min.insync.replicas') ?? 1),
   };
 }
 

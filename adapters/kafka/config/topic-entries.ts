@@ -176,7 +176,7 @@ export const TOPIC_ENTRIES: Readonly<Record<string, Entry>> = {
     value: '1',
     min: 1,
     synonym: 'min.insync.replicas',
-    doc: 'Replicas that must have a record for acks=all. There is one here; what more means is the broker setting kafka.clampReplicas.',
+    doc: 'Replicas that must have a record for acks=all, of those that the topic has: here that one.',
   },
   preallocate: {
     type: TYPE.boolean,

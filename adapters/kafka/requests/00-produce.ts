@@ -156,9 +156,6 @@ class ProduceCall implements AppendTarget {
     const refusal = head.check(buffer, start, end, version);
     if (refusal !== null) return this.#refuse(token, refusal.code, refusal.text);
     const rules = appendRules(topic);
-    if (this.#acks === -1 && rules.minInsyncReplicas > 1 && !node.settings.clampReplicas) {
-      return this.#refuse(token, ERROR.NOT_ENOUGH_REPLICAS, `the topic asks for ${rules.minInsyncReplicas} replicas`);
-    }
     const now = node.broker.nowMs();
     if (rules.logAppendTime) {
       // The frame's bytes are ours, so the batch is changed in place.

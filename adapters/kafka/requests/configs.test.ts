@@ -245,11 +245,11 @@ describe('what is honoured', () => {
     const created = async (change: object) =>
       (await asker.ask(createTopics, 7, { topics: [{ ...wish, ...change }] })).topics[0]!.errorCode;
     expect(await created({})).toBe(ERROR.INVALID_REPLICATION_FACTOR);
+    // Of the replicas that a topic has, no more than all can be asked for (as in Kafka 4.3).
     const configs = [{ name: 'min.insync.replicas', value: '2' }];
     expect(await created({ replicationFactor: 1, configs })).toBe(ERROR.NONE);
-    const sent = async (acks: number) =>
-      (await asker.ask(produce, 9, produceOf('t', batchOf('x'), acks))).responses[0]!.partitionResponses[0]!.errorCode;
-    expect([await sent(-1), await sent(1)]).toEqual([ERROR.NOT_ENOUGH_REPLICAS, ERROR.NONE]);
+    const sent = await asker.ask(produce, 9, produceOf('t', batchOf('x'), -1));
+    expect(sent.responses[0]!.partitionResponses[0]!.errorCode).toBe(ERROR.NONE);
     await strict.stop();
   });
 });
