@@ -117,6 +117,13 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'rocketmq/old',
+    file: 'rocketmq/old.suite.ts',
+    what: 'where a new group begins on a topic whose first messages are gone',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
     name: 'rocketmq/go',
     file: 'rocketmq/go.suite.ts',
     what: 'the Go client v2 beside Java, in one group with it',

@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { limitsOf } from '../adapters/amqp/limits.ts';
 import { LIMITS, SETTINGS } from '../adapters/kafka/node.ts';
+import { LIMITS as ROCKETMQ } from '../adapters/rocketmq/limits.ts';
 import { settingByKey } from './config/settings.ts';
 
-const OWN = { kafka: { ...LIMITS, ...SETTINGS }, amqp: limitsOf({}) };
+const OWN = { rocketmq: ROCKETMQ, kafka: { ...LIMITS, ...SETTINGS }, amqp: limitsOf({}) };
 /** Told by the gateway, or fixed by the protocol. */
 const ELSEWHERE = ['namespace', 'autoCreateTopics', 'frameBytesMin'];
 

@@ -39,11 +39,6 @@ export interface Ticket {
   readonly oneway: boolean;
 }
 
-/** Pulls that wait, and requests that wait for the core, per connection. */
-const PULLS_MAX = 8192;
-const LATER_MAX = 16_384;
-/** Bytes of frames held until a topic has been created. */
-const DEFERRED_BYTES_MAX = 64 * 1024 * 1024;
 /** As the protocol's brokers: a silent channel is cut. */
 const IDLE_MS = 120_000;
 const HANDSHAKE_MS = 10_000;
@@ -63,7 +58,7 @@ export class Connection implements AppendTarget, CommitTarget {
   readonly storeHost: HostBytes;
   /** Reused by every send of this connection. */
   readonly append: Append = newAppend();
-  readonly sends = new PendingSends();
+  readonly sends: PendingSends;
   /** Groups that this connection is a member of, by client id and group number: for leaving when it closes. */
   readonly memberships = new Map<string, { readonly clientId: string; readonly group: number }>();
   /** Producer groups that this connection named, for the same reason. */
@@ -92,6 +87,7 @@ export class Connection implements AppendTarget, CommitTarget {
   constructor(node: BrokerNode, stream: Duplex, info: ConnectionInfo, onClosed: (connection: Connection) => void) {
     this.node = node;
     this.broker = node.broker;
+    this.sends = new PendingSends(node.limits.sendsMax);
     this.info = info;
     this.anonymous = node.context.anonymous(info.remote.host);
     this.principal = this.anonymous;
@@ -186,7 +182,7 @@ export class Connection implements AppendTarget, CommitTarget {
 
   /** Serves a cold request whose answer takes time. `serve` answers through the ticket, or throws. */
   later(header: Header, serve: (ticket: Ticket) => Promise<void>): void {
-    if (this.#later >= LATER_MAX)
+    if (this.#later >= this.node.limits.requestsMax)
       throw new RequestError(RESPONSE.SYSTEM_BUSY, 'too many requests wait on this connection');
     const ticket = this.ticket(header);
     this.#later++;
@@ -201,7 +197,7 @@ export class Connection implements AppendTarget, CommitTarget {
   /** Serves the frame at hand again when `ready` has resolved, for example with a topic. */
   retryAfter(header: Header, frame: Buffer, ready: Promise<unknown>): void {
     const bytes = header.bodyEnd - header.frameStart;
-    if (this.#deferredBytes + bytes > DEFERRED_BYTES_MAX) {
+    if (this.#deferredBytes + bytes > this.node.limits.deferredBytesMax) {
       throw new RequestError(RESPONSE.SYSTEM_BUSY, 'too many requests wait for a topic to be created');
     }
     const { frameStart, bodyEnd } = header;
@@ -218,7 +214,7 @@ export class Connection implements AppendTarget, CommitTarget {
 
   /** A pull request object, new or used. */
   takePull(): PullRequest {
-    if (this.#parked.size >= PULLS_MAX)
+    if (this.#parked.size >= this.node.limits.pullsMax)
       throw new RequestError(RESPONSE.FLOW_CONTROL, 'too many pulls wait on this connection');
     const pull = this.#idlePulls.pop() ?? new PullRequest(this);
     this.#parked.add(pull);

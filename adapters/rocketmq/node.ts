@@ -23,6 +23,7 @@ import { Duplicates } from './duplicates.ts';
 import { Groups } from './groups.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { JsonObject } from './json-body.ts';
+import { type Limits, limitsOf } from './limits.ts';
 import { addressBytes, HostBytes } from './message-id.ts';
 import { type CoreName, coreName, isCut, wireTopic } from './names.ts';
 import { Producers } from './producers.ts';
@@ -47,6 +48,7 @@ export class BrokerNode {
   /** What every delivered message is given beside its own properties. */
   readonly addedProperties: Buffer;
   readonly settings: BrokerSettings;
+  readonly limits: Limits;
   readonly groups: Groups;
   readonly producers = new Producers();
   readonly heartbeats = new Heartbeats();
@@ -90,6 +92,7 @@ export class BrokerNode {
     this.clusterName = String(context.settings['clusterName'] ?? 'DefaultCluster');
     this.addedProperties = addedProperties(this.clusterName);
     this.settings = new BrokerSettings(this.broker, { ...context.settings, ...context.limits });
+    this.limits = limitsOf(context.limits);
     this.groups = new Groups(this.broker, context.log, this.counts);
     this.bootMs = context.clock.nowMs();
     this.duplicates = new Duplicates(this.broker, this.broker.nowMs());

@@ -14,9 +14,6 @@ import { RequestError } from './errors.ts';
 import { putOffsetMsgId } from './message-id.ts';
 import { hexadecimal, ReplyConstant, ReplyField } from './reply.ts';
 
-/** Sends under way per connection; further ones are told to slow down. */
-const SENDS_MAX = 65_536;
-
 const MSG_ID = new ReplyField('msgId');
 const QUEUE_ID = new ReplyField('queueId');
 const QUEUE_OFFSET = new ReplyField('queueOffset');
@@ -36,10 +33,16 @@ export class PendingSends {
   readonly #topics: (Topic | null)[] = [];
   #free: number[] = [];
   #slots = 0;
+  readonly #slotsMax: number;
   /** Slots whose append others wait for (duplicates.ts). */
   readonly originals = new Map<number, Original>();
   readonly #id = Buffer.alloc(28);
   readonly #ticket = { opaque: 0, serialize: 0, oneway: false };
+
+  /** Beyond so many sends under way, further ones are told to slow down. */
+  constructor(slotsMax: number) {
+    this.#slotsMax = slotsMax;
+  }
 
   /** Slots that wait. */
   get size(): number {
@@ -137,7 +140,8 @@ export class PendingSends {
     let slot = this.#free.pop();
     if (slot === undefined) {
       slot = this.#slots;
-      if (slot === SENDS_MAX) throw new RequestError(RESPONSE.SYSTEM_BUSY, 'too many sends wait on this connection');
+      if (slot >= this.#slotsMax)
+        throw new RequestError(RESPONSE.SYSTEM_BUSY, 'too many sends wait on this connection');
       if (slot === this.#opaque.length) this.#grow();
       this.#slots++;
     }

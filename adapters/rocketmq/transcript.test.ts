@@ -96,6 +96,21 @@ describe('routes', () => {
     expect(sent.map((answer) => answer.ext['queueOffset'])).toEqual(sent.map((_, i) => String(i)));
   });
 
+  it('on a disk that is too slow, further sends are told to come back later (2) and why; the others are stored', async () => {
+    const raw = client(await start({ syncMs: 500, limits: { sendsMax: 1000 } }));
+    await raw.request(310, sendFields('Orders'), 'x');
+    const sends = 1000;
+    const held = Array.from({ length: sends }, () => raw.request(310, sendFields('Orders'), 'x'));
+    const refused = await raw.request(310, sendFields('Orders'), 'x');
+    expect(refused).toMatchObject({ code: 2, remark: 'too many sends wait on this connection' });
+    const answers = await Promise.all(held);
+    expect(answers.filter((answer) => answer.code === 0)).toHaveLength(sends);
+    expect(await raw.request(310, sendFields('Orders'), 'x')).toMatchObject({
+      code: 0,
+      ext: { queueOffset: String(sends + 1) },
+    });
+  });
+
   it('no topic is created by a send where that is switched off', async () => {
     const raw = client(await start({ settings: { autoCreateTopics: false } }));
     expect(await raw.request(105, { topic: 'TBW102' })).toMatchObject({ code: 17 });

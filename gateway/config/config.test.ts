@@ -72,6 +72,10 @@ const DEFAULTS: Config = {
     frameBytesMax: 16 * 1024 * 1024,
     ...limits,
     dedupeWindowMs: 0,
+    sendsMax: 65_536,
+    pullsMax: 8_192,
+    requestsMax: 16_384,
+    deferredBytesMax: 64 * 1024 * 1024,
   },
   kafka: {
     ...listener,
@@ -298,7 +302,7 @@ describe('names', () => {
       expect(setting.minimum, setting.key).not.toBeNull();
       expect(setting.maximum, setting.key).not.toBeNull();
       expect(setting.key, 'a unit or a plain count in the name').toMatch(
-        /(Bytes|BytesMax(BeforeTune)?|Ms(Min|Max)?|S|(connections|Connections|topics|queuesPerTopic|groups|calls|groupMembers|partitions|channelsPerConnection|unackedPerChannel|consumersPerChannel)Max|defaultPartitions|[pP]ort)$/,
+        /(Bytes|BytesMax(BeforeTune)?|Ms(Min|Max)?|S|(connections|Connections|topics|queuesPerTopic|groups|calls|groupMembers|partitions|channelsPerConnection|unackedPerChannel|consumersPerChannel|sends|pulls|requests)Max|defaultPartitions|[pP]ort)$/,
       );
     }
   });

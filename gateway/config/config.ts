@@ -59,6 +59,10 @@ interface RocketmqConfig extends ProtocolLimits {
   readonly broker: AdvertisedListenerConfig;
   readonly fast: AdvertisedListenerConfig;
   readonly dedupeWindowMs: number;
+  readonly sendsMax: number;
+  readonly pullsMax: number;
+  readonly requestsMax: number;
+  readonly deferredBytesMax: number;
 }
 
 interface KafkaConfig extends AdvertisedListenerConfig, ProtocolLimits {
