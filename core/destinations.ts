@@ -82,12 +82,12 @@ export class Destinations {
     const routes = this.tables.routing.topicRoutes(topic.namespace, topic.name);
     if (routes === null) return null;
     if (!routes.perRecord) {
-      this.addQueues(append, routes.whole, append.records);
+      this.addQueues(append, topic.namespace, routes.whole, append.records);
       return routes.whole;
     }
     if (append.records === 1 && append.routingKey !== null) {
       const names = routes.route(append.routingKey, this.decodeOne);
-      this.addQueues(append, names, 1);
+      this.addQueues(append, topic.namespace, names, 1);
       return names;
     }
     this.addSlices(topic, append);
@@ -132,13 +132,13 @@ export class Destinations {
     }
     const names = routing.route(namespace, exchange, key, this.decodeOne);
     if (copies === null) {
-      this.addQueues(append, names, append.records);
+      this.addQueues(append, namespace, names, append.records);
       this.rows.routes = names;
       return exchange.alternate;
     }
     const all = new Set(names);
     for (const copy of copies) for (const one of routing.route(namespace, exchange, copy, this.decodeOne)) all.add(one);
-    this.addQueues(append, [...all], append.records);
+    this.addQueues(append, namespace, [...all], append.records);
     return exchange.alternate;
   }
 
@@ -147,7 +147,7 @@ export class Destinations {
     const topic = this.tables.catalog.topic(append.namespace, 'topic', name);
     if (topic === null || this.avoid?.includes(name)) return;
     if (this.rows.queues.length > 0 && topic.kind === 'queue') {
-      this.addQueues(append, [name], append.records);
+      this.addQueues(append, append.namespace, [name], append.records);
       return;
     }
     this.rows.routes = this.toTopic(append, topic);
@@ -184,9 +184,9 @@ export class Destinations {
     return queue;
   }
 
-  private addQueues(append: Append, names: readonly string[], records: number): void {
+  private addQueues(append: Append, namespace: string, names: readonly string[], records: number): void {
     for (const name of names) {
-      const topic = this.tables.catalog.topic(append.namespace, 'queue', name);
+      const topic = this.tables.catalog.topic(namespace, 'queue', name);
       if (topic === null || this.avoid?.includes(name)) continue;
       const queue = this.tables.queues.get(topic.queues[levelOf(topic, append)]!);
       if (queue === undefined || (append.copies && this.rows.queues.includes(queue))) continue;

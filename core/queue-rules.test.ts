@@ -355,6 +355,20 @@ describe('an exchange', () => {
   });
 });
 
+describe('a queue that is bound to a topic', () => {
+  it('receives what is published to the topic, whatever namespace the publisher names beside it', async () => {
+    const s = await sim();
+    const topic = await s.topic('orders');
+    const [all, some] = [await s.queue('all'), await s.queue('some')];
+    await s.bind('orders', 'all', '#');
+    s.publish(topic, ['k|t|a'], { namespace: '' });
+    await s.bind('orders', 'some', 'k');
+    s.publish(topic, ['k|t|b'], { namespace: '' });
+    s.publish(topic, ['k|t|c'], { namespace: '', routingKey: 'k' });
+    expect([ready(s, all), ready(s, some)]).toEqual([3, 2]);
+  });
+});
+
 describe('a transaction', () => {
   it('is there as a whole or not at all, after a kill and a power cut', async () => {
     let s = await sim();
