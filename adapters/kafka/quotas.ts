@@ -22,11 +22,18 @@ export interface Quota {
   readonly values: ReadonlyMap<string, number>;
 }
 
+interface Share {
+  readonly rate: number;
+  readonly bucket: string;
+}
+
 const SCOPE = 'kafka.quotas';
 const BUCKETS_MAX = 10_000;
 /** So much may come at once before anybody has to wait. */
 const BURST_MS = 1_000;
 const THROTTLE_MS_MAX = 30_000;
+/** Bytes a second: what is less stops a client altogether, as nothing would. */
+const RATE_MIN = 1e-3;
 
 /** Which entities have which quotas; the first three are kept and told, without effect. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
@@ -38,6 +45,8 @@ export class Quotas {
   readonly #broker: Verbs;
   #quotas = new Map<string, Quota>();
   readonly #paidAt = new Map<string, TimeMs>();
+  /** What was found for who asked before; forgotten with every change. */
+  readonly #shares = new Map<string, Share | null>();
 
   constructor(broker: Verbs) {
     this.#broker = broker;
@@ -74,23 +83,33 @@ export class Quotas {
     if (values.size === 0) this.#quotas.delete(key);
     else this.#quotas.set(key, quota);
     this.#paidAt.clear();
+    this.#shares.clear();
   }
 
   /** Counts the bytes and returns for how long the client is to be quiet, in milliseconds. */
   throttleMs(direction: Direction, user: string, clientId: string, bytes: number, nowMs: TimeMs): number {
     if (this.#quotas.size === 0 || bytes === 0) return 0;
+    const share = this.#shareOf(direction, user, clientId);
+    return share === null ? 0 : this.#pay(share.bucket, (bytes * 1000) / share.rate, nowMs);
+  }
+
+  /** The quota that applies and the bucket it is counted in; null without one. */
+  #shareOf(direction: Direction, user: string, clientId: string): Share | null {
+    const key = `${direction}\0${user}\0${clientId}`;
+    const known = this.#shares.get(key);
+    if (known !== undefined) return known;
+    let share: Share | null = null;
     for (const [userPart, clientPart] of candidates(user, clientId)) {
       const rate = this.#quotas.get(keyOf(entityOf(userPart, clientPart)))?.values.get(direction);
       if (rate === undefined) continue;
       // A default entry is everybody's, but each has a bucket for itself.
-      const bucket = JSON.stringify([
-        direction,
-        userPart === undefined ? '' : user,
-        clientPart === undefined ? '' : clientId,
-      ]);
-      return this.#pay(bucket, (bytes * 1000) / Math.max(rate, 1e-3), nowMs);
+      const of = [direction, userPart === undefined ? '' : user, clientPart === undefined ? '' : clientId];
+      share = { rate: Math.max(rate, RATE_MIN), bucket: JSON.stringify(of) };
+      break;
     }
-    return 0;
+    if (this.#shares.size >= BUCKETS_MAX) this.#shares.clear();
+    this.#shares.set(key, share);
+    return share;
   }
 
   #pay(bucket: string, costMs: number, nowMs: TimeMs): number {
