@@ -21,7 +21,7 @@ let harness: Harness;
 let client: RawClient;
 
 beforeEach(async () => {
-  harness = await start({ settings: { offsetsRetentionMs: 80 } });
+  harness = await start({ settings: { offsetsRetentionMs: 80_000 } });
   client = new RawClient(harness.adapter);
   for (const name of ['t', 'u']) {
     await harness.broker.createTopic(everybody, { namespace: 'default', kind: 'topic', name, queues: 2 });
@@ -51,7 +51,7 @@ function subscription(topics: readonly string[], owned: readonly number[] = []):
 
 const wish = (metadata: Buffer, more: object = {}) => ({
   groupId: 'g',
-  sessionTimeoutMs: 6_000,
+  sessionTimeoutMs: 1_800_000,
   rebalanceTimeoutMs: 6_000,
   protocolType: 'consumer',
   protocols: [{ name: 'cooperative-sticky', metadata }],
@@ -89,7 +89,9 @@ async function tend(): Promise<void> {
   (harness.broker as unknown as { maintenance: { tend(): void } }).maintenance.tend();
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const pass = (seconds: number): void => {
+  harness.clock.aheadMs += seconds * 1_000;
+};
 
 describe('a static member', () => {
   it('that owned partitions and comes back with none gets its assignment without a rebalance', async () => {
@@ -131,13 +133,13 @@ describe('a static member', () => {
 describe('offsets', () => {
   it('of simple consumers go by their age, and the group with the last of them', async () => {
     expect(await commit('simple')).toBe(ERROR.NONE);
-    await pause(50);
+    pass(50);
     expect(await commit('simple', 'u')).toBe(ERROR.NONE);
-    await pause(50);
+    pass(50);
     await tend();
     expect([await place('simple'), await place('simple', 'u')]).toEqual([-1, 3]);
     expect(await groupNames()).toEqual(['simple']);
-    await pause(60);
+    pass(60);
     await tend();
     expect(await groupNames()).toEqual([]);
     expect(harness.adapter.counts['offsetsExpired']).toBe(2);
@@ -149,13 +151,13 @@ describe('offsets', () => {
     const { memberId, generationId } = joined;
     expect(await commit('g', 't', { memberId, generationId })).toBe(ERROR.NONE);
     expect(await commit('g', 'u', { memberId, generationId })).toBe(ERROR.NONE);
-    await pause(100);
+    pass(100);
     await tend();
     expect([await place('g'), await place('g', 'u')]).toEqual([3, -1]);
     await client.ask(leaveGroup, 2, { groupId: 'g', memberId, members: [] });
     await tend();
     expect(await place('g')).toBe(3);
-    await pause(100);
+    pass(100);
     await tend();
     expect(await place('g')).toBe(-1);
     expect(await groupNames()).toEqual([]);
@@ -166,7 +168,7 @@ describe('offsets', () => {
     const topic = harness.broker.topic('default', 't')!;
     const offset = { queue: topic.queues[0]!, offset: 3, metadata: '', epoch: -1 };
     harness.broker.commitOffsets(everybody, group, [offset], null, 0);
-    await pause(100);
+    pass(100);
     await tend();
     expect(await place('other')).toBe(3);
   });

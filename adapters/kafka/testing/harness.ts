@@ -21,6 +21,7 @@ export interface Harness {
   readonly port: number;
   readonly server: Server;
   readonly address: string;
+  readonly clock: TestClock;
   /** Where the broker keeps its files. */
   readonly disk: SimDisk;
   stop(): Promise<void>;
@@ -67,6 +68,7 @@ export async function start(options: HarnessOptions = {}): Promise<Harness> {
     broker,
     server,
     disk,
+    clock,
     port: port(),
     address: `127.0.0.1:${port()}`,
     async stop() {

@@ -12,8 +12,11 @@ export class TestClock extends SimClock {
   readonly #timers = new Map<number, NodeJS.Timeout>();
   #next = 1;
 
+  /** Time that has been made to pass at once. */
+  aheadMs = 0;
+
   override nowMs(): number {
-    return Date.now();
+    return Date.now() + this.aheadMs;
   }
 
   override setTimer(delayMs: number, callback: (argument: unknown) => void, argument?: unknown): number {
