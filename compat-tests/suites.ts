@@ -96,6 +96,26 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'kafka/access',
+    file: 'kafka/access.suite.ts',
+    what: 'TLS, SASL PLAIN and SCRAM, users made by an application, logging in again',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
+    name: 'kafka/faults',
+    file: 'kafka/faults.suite.ts',
+    what: 'a bad network, kill -9 in a rebalance, 5,000 partitions, a silent reader, hostile bytes',
+    needs: ['java', 'python', 'go'],
+  },
+  {
+    name: 'kafka/apps',
+    file: 'kafka/apps.suite.ts',
+    what: 'Kafka Connect with files, MirrorMaker 2 from a real Kafka',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
     name: 'rocketmq/features',
     file: 'rocketmq/features.suite.ts',
     what: 'what Apache’s Java clients do in daily work, 4.9 and 5.x',

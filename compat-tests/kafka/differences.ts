@@ -18,14 +18,6 @@ export const DIFFERENCES = {
     oursText: 'two topics',
     why: 'Kafka refuses the second for the sake of its metrics; nothing here takes one for the other',
   },
-  compaction: {
-    what: 'CreateTopics with `cleanup.policy=compact`',
-    apache: null as number | null,
-    ours: 40 as number | null,
-    apacheText: 'a compacted topic',
-    oursText: 'INVALID_CONFIG',
-    why: 'compaction is not served yet, and a topic that says so and keeps all would be worse',
-  },
   'future-timestamps': {
     what: 'the default of `message.timestamp.after.max.ms`',
     apache: '3600000' as string,

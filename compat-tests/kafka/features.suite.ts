@@ -13,7 +13,8 @@ void describe('features', { concurrency: 1 }, () => {
   for (const library of ['java-3', 'java-4'] as const) {
     void describe(library, { concurrency: 8 }, () => {
       const actor = new Actor(stage, library);
-      for (const feature of [grouping, producing, reading, administering]) feature(actor);
+      grouping(actor, () => stage.another(library));
+      for (const feature of [producing, reading, administering]) feature(actor);
     });
   }
 });

@@ -37,6 +37,26 @@ export class Stage extends ClientStage<Broker, Library, Client> {
   }
 }
 
+/** Client processes for one broker, started at their first use, outside of a stage. */
+export class ClientsOf {
+  readonly #bootstrap: string;
+  readonly #clients = new Map<Library, Promise<Client>>();
+
+  constructor(bootstrap: string) {
+    this.#bootstrap = bootstrap;
+  }
+
+  client(library: Library): Promise<Client> {
+    const client = this.#clients.get(library) ?? Client.start(library, this.#bootstrap);
+    this.#clients.set(library, client);
+    return client;
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#clients.values()) await client.then((one) => one.stop()).catch(() => undefined);
+  }
+}
+
 type Bytes = string | Uint8Array | null;
 
 export interface Message {
@@ -71,20 +91,16 @@ const received = (record: WireRecord): Received => ({
 
 /** The verbs of one library against the stage's broker. */
 export class Actor {
-  readonly #stage: Stage;
+  readonly #stage: Pick<Stage, 'client'>;
   readonly library: Library;
 
-  constructor(stage: Stage, library: Library) {
+  constructor(stage: Pick<Stage, 'client'>, library: Library) {
     this.#stage = stage;
     this.library = library;
   }
 
   async call(op: string, fields?: Record<string, unknown>): Promise<Reply> {
     return (await this.#stage.client(this.library)).call(op, fields);
-  }
-
-  another(): Promise<Client> {
-    return this.#stage.another(this.library);
   }
 
   /** A topic with a fresh name, made by this library. */

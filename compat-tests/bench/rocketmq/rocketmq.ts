@@ -3,6 +3,7 @@
 // the same run. Durability is equal within a table: async is a write before the answer and a sync soon, sync a sync before it.
 import { seeded } from '../../harness/random.ts';
 import { fresh } from '../../harness/suite.ts';
+import { Figures, megabytes, micros, millis, ratio, shuffledBy, thousands } from '../figures.ts';
 import type { Table } from '../run.ts';
 import { begin, load, rate } from './programs.ts';
 import { type Flush, type Server, type ServerName, startServer } from './servers.ts';
@@ -50,39 +51,11 @@ const QUEUES = 16;
 /** Bytes of a message where the row does not say. */
 const BODY_BYTES = 1_024;
 
-/** Figures by row, then by server. */
-class Figures {
-  readonly #rows = new Map<string, Map<ServerName, number[]>>();
-
-  add(row: string, server: ServerName, value: number): void {
-    const servers = this.#rows.get(row) ?? new Map<ServerName, number[]>();
-    this.#rows.set(row, servers);
-    servers.set(server, [...(servers.get(server) ?? []), value]);
-  }
-
-  median(row: string, server: ServerName): number | null {
-    const values = this.#rows
-      .get(row)
-      ?.get(server)
-      ?.toSorted((a, b) => a - b);
-    return values ? values[Math.floor(values.length / 2)]! : null;
-  }
-
-  /** The rows whose name begins so, in the order in which they were first measured, without that beginning. */
-  rows(prefix: string): string[] {
-    return [...this.#rows.keys()].filter((row) => row.startsWith(prefix)).map((row) => row.slice(prefix.length));
-  }
-}
-
 export async function* benchRocketmq(_work: string, short: boolean): AsyncGenerator<Table> {
   const plan = short ? SHORT : LONG;
   const { random, seed } = seeded();
-  const shuffled = <T>(values: readonly T[]): T[] =>
-    values
-      .map((value) => ({ value, at: random() }))
-      .toSorted((a, b) => a.at - b.at)
-      .map(({ value }) => value);
-  const figures = new Figures();
+  const shuffled = shuffledBy(random);
+  const figures = new Figures<ServerName>();
   for (let repeat = 0; repeat < plan.repeats; repeat++) {
     for (const flush of shuffled(plan.flushes)) {
       for (const name of shuffled<ServerName>(['apache', 'rosettamq', 'null'])) {
@@ -120,7 +93,7 @@ function measureSends(
   name: ServerName,
   flush: Flush,
   plan: Plan,
-  figures: Figures,
+  figures: Figures<ServerName>,
   shuffled: <T>(values: readonly T[]) => T[],
 ): Promise<void> {
   return withServer(name, flush, async (server) => {
@@ -151,7 +124,7 @@ function measureSends(
   });
 }
 
-function measureReads(name: ServerName, flush: Flush, plan: Plan, figures: Figures): Promise<void> {
+function measureReads(name: ServerName, flush: Flush, plan: Plan, figures: Figures<ServerName>): Promise<void> {
   return withServer(name, flush, async (server) => {
     const hot = fresh('hot');
     await load('topic', server.namesrv, hot, QUEUES);
@@ -176,7 +149,7 @@ function measureReads(name: ServerName, flush: Flush, plan: Plan, figures: Figur
 }
 
 /** Half of what the slower of the two took with 64 outstanding, so that both have the same load. */
-function halfLoad(figures: Figures, flush: Flush): number {
+function halfLoad(figures: Figures<ServerName>, flush: Flush): number {
   const row = `send ${flush} ${label(64, BODY_BYTES)}`;
   const slower = Math.min(...(['apache', 'rosettamq'] as const).map((name) => figures.median(row, name) ?? 0));
   return Math.max(100, Math.round(slower / 2));
@@ -187,7 +160,7 @@ function measureLatency(
   flush: Flush,
   perSecond: number,
   plan: Plan,
-  figures: Figures,
+  figures: Figures<ServerName>,
 ): Promise<void> {
   return withServer(name, flush, async (server) => {
     const topic = fresh('latency');
@@ -198,7 +171,7 @@ function measureLatency(
   });
 }
 
-function measureTopics(name: ServerName, plan: Plan, figures: Figures): Promise<void> {
+function measureTopics(name: ServerName, plan: Plan, figures: Figures<ServerName>): Promise<void> {
   return withServer(name, 'async', async (server) => {
     const told = await load('topics', server.namesrv, plan.topics, 16);
     figures.add('topics made', name, plan.topics / told['madeSeconds']!);
@@ -208,14 +181,7 @@ function measureTopics(name: ServerName, plan: Plan, figures: Figures): Promise<
   });
 }
 
-const thousands = (value: number | null): string =>
-  value === null ? '–' : value >= 10_000 ? `${(value / 1e3).toFixed(1)} k/s` : `${Math.round(value)} /s`;
-const ratio = (ours: number | null, theirs: number | null): string =>
-  ours === null || theirs === null || theirs === 0 ? '–' : `${(ours / theirs).toFixed(2)} ×`;
-const micros = (value: number | null): string => (value === null ? '–' : `${value.toFixed(1)} µs`);
-const megabytes = (value: number | null): string => (value === null ? '–' : `${Math.round(value / 2 ** 20)} MiB`);
-
-function sendTable(figures: Figures, flush: Flush, seed: number): Table {
+function sendTable(figures: Figures<ServerName>, flush: Flush, seed: number): Table {
   const rows = figures
     .rows(`send ${flush} `)
     .sort(
@@ -258,7 +224,7 @@ function sendTable(figures: Figures, flush: Flush, seed: number): Table {
   };
 }
 
-function readTable(figures: Figures): Table {
+function readTable(figures: Figures<ServerName>): Table {
   const rows = figures.rows('read ').map((row) => {
     const [apache, ours] = (['apache', 'rosettamq'] as const).map((name) => figures.median(`read ${row}`, name));
     return [row, thousands(apache!), thousands(ours!), ratio(ours!, apache!)];
@@ -271,7 +237,7 @@ function readTable(figures: Figures): Table {
   };
 }
 
-function latencyTable(figures: Figures): Table {
+function latencyTable(figures: Figures<ServerName>): Table {
   const flushes = new Set(figures.rows('latency ').map((row) => row.split(' ')[0]!));
   const rows = [...flushes].flatMap((flush) =>
     (['p50', 'p99', 'p999', 'max'] as const).map((part) => {
@@ -294,7 +260,7 @@ function latencyTable(figures: Figures): Table {
   };
 }
 
-function houseTable(figures: Figures, plan: Plan): Table {
+function houseTable(figures: Figures<ServerName>, plan: Plan): Table {
   const row = (title: string, key: string, show: (value: number | null) => string): string[] => {
     const [apache, ours] = (['apache', 'rosettamq'] as const).map((name) => figures.median(key, name));
     return [title, show(apache!), show(ours!), ratio(ours!, apache!)];
@@ -305,7 +271,7 @@ function houseTable(figures: Figures, plan: Plan): Table {
     text: 'Memory is resident memory of the name server (heap up to 256 MiB) and broker (heap up to 1 GiB, direct up to 1 GiB) together, and of RosettaMQ’s one process; mapped log files count where a process maps them.',
     head: ['row', 'Apache', 'RosettaMQ', 'ratio'],
     rows: [
-      row('start to ready', 'start', (value) => (value === null ? '–' : `${Math.round(value)} ms`)),
+      row('start to ready', 'start', millis),
       row('resident, idle', 'resident idle', megabytes),
       row('resident, after the sends', 'resident after sends', megabytes),
       ...waiting.map((name) => row(`resident, ${name}`, `resident after ${name}`, megabytes)),
