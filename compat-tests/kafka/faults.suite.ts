@@ -46,14 +46,14 @@ async function throughBadNetwork(library: Library, say: (line: string) => void):
       let isOver = false;
       const trouble = (async () => {
         while (!isOver) {
-          await sleep(80 + random() * 200);
+          await sleep(200 + random() * 600);
           network.delayMs = random() < 0.3 ? 20 : 0;
           if (random() < 0.6) network.swallow();
-          await sleep(random() * 80);
+          await sleep(30 + random() * 80);
           network.cut();
         }
       })();
-      const rounds = isLong ? 200 : 12;
+      const rounds = isLong ? 200 : 25;
       const sent: string[] = [];
       for (let round = 0; round < rounds; round++) {
         const messages = texts(40, `m-${round}`).map((one) => ({
@@ -65,7 +65,7 @@ async function throughBadNetwork(library: Library, say: (line: string) => void):
         const failed = results.find((one) => one.error);
         assert.equal(failed, undefined, `round ${round}, seed ${seed}: ${failed?.error?.message}`);
         sent.push(...texts(40, `m-${round}`).map((one) => one.value as string));
-        await sleep(30);
+        await sleep(100);
       }
       isOver = true;
       await trouble;

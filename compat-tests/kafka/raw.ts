@@ -44,6 +44,8 @@ export const joinGroup = (group: string): Buffer =>
     int32(0),
   );
 
+export const saslHandshake = (mechanism: string): Buffer => request(17, 1, 7, text(mechanism));
+
 /** Version 4: the first without anything of later protocols. */
 export const fetch = (topic: string, partition: number, offset: number, bytesMax: number): Buffer =>
   request(

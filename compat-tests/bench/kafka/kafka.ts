@@ -64,7 +64,7 @@ export async function* benchKafka(work: string, short: boolean): AsyncGenerator<
   const figures: Kafka = new Figures();
   for (let repeat = 0; repeat < plan.repeats; repeat++) {
     for (const flush of shuffled(FLUSHES)) {
-      for (const name of shuffled(NAMES)) {
+      for (const name of shuffled([...NAMES, 'null' as const])) {
         console.error(`  repeat ${repeat + 1} of ${plan.repeats}, flush ${flush}: ${name}`);
         await withServer(name, flush, (server) => measureProduce(server, flush, plan, figures, shuffled));
       }
@@ -92,8 +92,8 @@ async function measureProduce(
   figures.add('resident idle', server.name, server.residentBytes());
   const topics = new Map<number, string>();
   for (const partitions of plan.partitions) {
-    const topic = fresh('bench');
-    await makeTopic(server.bootstrap, topic, partitions);
+    const topic = `${fresh('bench')}-${partitions}`;
+    if (server.name !== 'null') await makeTopic(server.bootstrap, topic, partitions);
     topics.set(partitions, topic);
   }
   const rows = plan.sizes.flatMap((bytes) =>
@@ -195,6 +195,8 @@ function produceTable(figures: Kafka, flush: Flush, seed: number): Table {
         thousands(apache),
         thousands(ours),
         ratio(ours, apache),
+        thousands(figures.median(key, 'null')),
+        ratio(ours, figures.median(key, 'null')),
         both('bytes', megabytesPerSecond),
         both('p99', (value) => millis(value === null ? null : value / 1e3)),
         both('cpu', micros),
@@ -202,12 +204,14 @@ function produceTable(figures: Kafka, flush: Flush, seed: number): Table {
     });
   return {
     title: `Produce, flush ${flush}`,
-    text: `Kafka's ProducerPerformance with batch.size 65536 and linger.ms 5, after a warm-up of a fifth. ${flush === 'sync' ? 'Apache with log.flush.interval.messages=1.' : 'Apache as it comes.'} Order from seed ${seed}.`,
+    text: `Kafka's ProducerPerformance with batch.size 65536 and linger.ms 5, after a warm-up of a fifth. ${flush === 'sync' ? 'Apache with log.flush.interval.messages=1.' : 'Apache as it comes.'} The null server stores nothing: its column is the client’s bound here. Order from seed ${seed}.`,
     head: [
       'row',
       'Apache',
       'RosettaMQ',
       'ratio',
+      'null server',
+      'of the bound',
       'bytes (Apache / ours)',
       'p99 to the acknowledgement (Apache / ours)',
       'broker CPU per record (Apache / ours)',
@@ -250,7 +254,7 @@ function latencyTable(figures: Kafka): Table {
   );
   return {
     title: 'End-to-end latency at half load',
-    text: `From when a send was due to the consumer, acks all, four partitions, records of ${BYTES} B, at half of what the slower of the two took (at most 50 k/s). Lower is better.`,
+    text: `From when a send was due to the consumer, acks all, four partitions, records of ${BYTES} B, linger.ms as it comes (5), at half of what the slower of the two took (at most 50 k/s). Lower is better.`,
     head: ['row', 'Apache', 'RosettaMQ', 'ratio'],
     rows,
   };

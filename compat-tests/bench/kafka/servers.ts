@@ -1,12 +1,14 @@
-// The two servers that are measured, each in an empty folder on the same disk, one at a time.
+// The servers that are measured, each in an empty folder on the same disk, one at a time: Apache Kafka, RosettaMQ, and one
+// that stores nothing.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePorts, isListening, ServerProcess } from '../../harness/process.ts';
 import { cpuSeconds, residentBytes } from '../../harness/process-stat.ts';
 import { Product } from '../../harness/product.ts';
 import { scratch } from '../../harness/work.ts';
 import { startKafka } from '../../peers/kafka/kafka.ts';
 
-export type ServerName = 'apache' | 'rosettamq';
+export type ServerName = 'apache' | 'rosettamq' | 'null';
 export type Flush = 'async' | 'sync';
 
 export interface Server {
@@ -43,6 +45,14 @@ const start: Record<ServerName, (folder: string, flush: Flush) => Promise<Starte
         rmSync(product.folder, { recursive: true, force: true });
       },
     };
+  },
+  async null(folder) {
+    const [port] = (await freePorts(1)) as [number];
+    const file = join(import.meta.dirname, 'null-server.ts');
+    const args = ['--disable-warning=ExperimentalWarning', file, String(port)];
+    const server = new ServerProcess('null server', process.execPath, args, { logFile: join(folder, 'null.log') });
+    await server.ready(() => isListening(port), 10_000);
+    return { bootstrap: `127.0.0.1:${port}`, pid: server.pid, startedInMs: 0, stop: () => server.stop() };
   },
 };
 

@@ -26,7 +26,7 @@ public final class Latency {
         Properties settings = new Properties();
         settings.put("bootstrap.servers", args[0]);
         settings.put("acks", args[5]);
-        settings.put("linger.ms", "0");
+        settings.put("batch.size", "65536");
         settings.put("auto.offset.reset", "earliest");
         KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
         List<TopicPartition> partitions = producer.partitionsFor(topic).stream().map(one -> new TopicPartition(topic, one.partition())).toList();
