@@ -62,7 +62,7 @@ export class BadNetwork {
   /** Ends all connections in the middle of whatever they carry. */
   cut(): void {
     this.#isSwallowing = false;
-    for (const { client, server } of [...this.#links]) {
+    for (const { client, server } of this.#links) {
       this.counts.cut++;
       client.resetAndDestroy();
       server.resetAndDestroy();

@@ -46,14 +46,14 @@ async function throughBadNetwork(library: Library, say: (line: string) => void):
       let isOver = false;
       const trouble = (async () => {
         while (!isOver) {
-          await sleep(200 + random() * 600);
+          await sleep(400 + random() * 800);
           network.delayMs = random() < 0.3 ? 20 : 0;
           if (random() < 0.6) network.swallow();
           await sleep(30 + random() * 80);
           network.cut();
         }
       })();
-      const rounds = isLong ? 200 : 25;
+      const rounds = isLong ? 200 : 20;
       const sent: string[] = [];
       for (let round = 0; round < rounds; round++) {
         const messages = texts(40, `m-${round}`).map((one) => ({

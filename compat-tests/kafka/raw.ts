@@ -47,33 +47,16 @@ export const joinGroup = (group: string): Buffer =>
 export const saslHandshake = (mechanism: string): Buffer => request(17, 1, 7, text(mechanism));
 
 /** Version 4: the first without anything of later protocols. */
-export const fetch = (topic: string, partition: number, offset: number, bytesMax: number): Buffer =>
-  request(
-    1,
-    4,
-    5,
-    ...[int32(-1), int32(0), int32(1), int32(bytesMax), Buffer.from([0])],
-    ...[int32(1), text(topic), int32(1), int32(partition), int64(offset), int32(bytesMax)],
-  );
+export function fetch(topic: string, partition: number, offset: number, bytesMax: number): Buffer {
+  const limits = [int32(-1), int32(0), int32(1), int32(bytesMax), Buffer.from([0])];
+  return request(1, 4, 5, ...limits, int32(1), text(topic), int32(1), int32(partition), int64(offset), int32(bytesMax));
+}
 
 /** Version 3 with bytes that need not be a batch. */
-export const produce = (topic: string, partition: number, records: Buffer): Buffer =>
-  request(
-    0,
-    3,
-    6,
-    ...[
-      int16(-1),
-      int16(-1),
-      int32(5_000),
-      int32(1),
-      text(topic),
-      int32(1),
-      int32(partition),
-      int32(records.length),
-      records,
-    ],
-  );
+export function produce(topic: string, partition: number, records: Buffer): Buffer {
+  const head = [int16(-1), int16(-1), int32(5_000), int32(1), text(topic)];
+  return request(0, 3, 6, ...head, int32(1), int32(partition), int32(records.length), records);
+}
 
 export function dial(bootstrap: string): Promise<Socket> {
   const [host, port] = bootstrap.split(':') as [string, string];

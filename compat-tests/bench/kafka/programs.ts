@@ -36,13 +36,10 @@ export async function produce(bootstrap: string, load: Load): Promise<Produced> 
     'linger.ms=5',
     'buffer.memory=67108864',
   ];
-  const out = await java(
-    await peerClasspath('kafka'),
-    'org.apache.kafka.tools.ProducerPerformance',
-    ...['--bootstrap-server', bootstrap, '--topic', load.topic, '--num-records', load.records + load.warmUp],
-    ...['--warmup-records', load.warmUp, '--record-size', load.bytes, '--throughput', -1],
-    ...['--command-property', ...properties],
-  );
+  const to = ['--bootstrap-server', bootstrap, '--topic', load.topic, '--num-records', load.records + load.warmUp];
+  const how = ['--warmup-records', load.warmUp, '--record-size', load.bytes, '--throughput', -1];
+  const program = 'org.apache.kafka.tools.ProducerPerformance';
+  const out = await java(await peerClasspath('kafka'), program, ...to, ...how, '--command-property', ...properties);
   const sums = out.split('\n').filter((line) => line.includes('99.9th'));
   const found = /([\d.]+) records\/sec.*?([\d.]+) ms avg.*?(\d+) ms 50th.*?(\d+) ms 99th/.exec(sums.at(-1) ?? '');
   if (!found) throw new Error(`the producer program told no sum:\n${out.slice(-800)}`);
@@ -57,21 +54,9 @@ export async function produce(bootstrap: string, load: Load): Promise<Produced> 
 
 /** Kafka's consumer program: records a second while it fetches, the time of its rebalance left out. */
 export async function consume(bootstrap: string, topic: string, records: number): Promise<number> {
-  const out = await java(
-    await peerClasspath('kafka'),
-    'org.apache.kafka.tools.ConsumerPerformance',
-    ...[
-      '--bootstrap-server',
-      bootstrap,
-      '--topic',
-      topic,
-      '--num-records',
-      records,
-      '--hide-header',
-      '--timeout',
-      60_000,
-    ],
-  );
+  const from = ['--bootstrap-server', bootstrap, '--topic', topic, '--num-records', records];
+  const program = 'org.apache.kafka.tools.ConsumerPerformance';
+  const out = await java(await peerClasspath('kafka'), program, ...from, '--hide-header', '--timeout', 60_000);
   // start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, fetch MB/s, fetch records/s
   const fields = out.trim().split('\n').at(-1)!.split(', ');
   const got = Number(fields[4]);

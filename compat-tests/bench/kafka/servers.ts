@@ -60,13 +60,15 @@ export async function withServer<T>(name: ServerName, flush: Flush, body: (serve
   const folder = scratch(`bench-${name}`);
   const { bootstrap, pid, startedInMs, stop } = await start[name](folder, flush);
   try {
-    return await body({
+    // The server is stopped behind its body, not beside it.
+    const result = await body({
       name,
       bootstrap,
       startedInMs,
       residentBytes: () => residentBytes(pid),
       cpuSeconds: () => cpuSeconds(pid),
     });
+    return result;
   } finally {
     await stop();
     rmSync(folder, { recursive: true, force: true });
