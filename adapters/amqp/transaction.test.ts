@@ -1,5 +1,6 @@
 /** The class tx, as RabbitMQ 3.10.8 was seen to do it; that a commit is atomic over queues is ours. */
 import { describe, expect, test } from 'vitest';
+import { BrokerError } from '../../core/errors.ts';
 import { harness } from './testing/harness.ts';
 import type { RawClient } from './testing/raw-client.ts';
 import { turns } from './testing/test-clock.ts';
@@ -113,6 +114,25 @@ describe('a transaction', () => {
     await select(client);
     client.publish(1, { exchange: 'no', routingKey: 'k' }, {}, Buffer.from('m'));
     expect((await client.expect(1, 'channel.close'))['replyCode']).toBe(404);
+  });
+
+  test('that cannot be committed leaves its acknowledgements undone too', async () => {
+    const { client: connect, broker } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    client.toQueue(1, 'q', 'job');
+    await select(client);
+    const tag = await get(client, 'q');
+    client.send(1, 'basic.ack', { deliveryTag: tag, multiple: false });
+    client.toQueue(1, 'q', 'never');
+    broker.transact = () => {
+      throw new BrokerError('storage-full', 'the disk is full');
+    };
+    client.send(1, 'tx.commit');
+    expect((await client.expect(1, 'channel.close'))['replyText']).toMatch(/disk is full/);
+    client.send(1, 'channel.close-ok');
+    await client.open(1);
+    expect(await client.bodies(1, 'q')).toEqual(['job']);
   });
 
   test('that is too large is refused before it fills the memory', async () => {

@@ -3,6 +3,7 @@
  * tx.rollback. RabbitMQ promises this for one queue only; here it holds for all.
  */
 
+import { BrokerError } from '../../../core/errors.ts';
 import { AmqpError } from '../amqp-error.ts';
 import type { Channel } from '../channel.ts';
 import { Transaction } from '../transaction.ts';
@@ -24,11 +25,16 @@ export async function txCommit(channel: Channel): Promise<void> {
   const { broker, principal, frames } = channel.connection;
   const settles = channel.settlesOf(transaction);
   if (transaction.published.length + settles.length > 0) {
-    let taken: number[] = [];
     const appends = transaction.published.map(({ append }) => append);
-    const committed = new Promise<void>((resolve) => {
+    const { promise: committed, resolve } = Promise.withResolvers<void>();
+    // What it throws leaves everything as it was: nothing below is done then.
+    let taken: number[];
+    try {
       taken = broker.transact(principal, appends, settles, { appended: () => resolve() }, 0);
-    });
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'storage-full') channel.connection.storage.refused();
+      throw error;
+    }
     transaction.published.forEach(({ append, mandatory }, n) => {
       if (taken[n] === 0 && append.refused === 0 && mandatory) returnContent(channel, append);
     });
