@@ -53,6 +53,14 @@ describe('the dispatch table', () => {
     expect(new Set(REQUESTS.map((row) => row.code)).size).toBe(REQUESTS.length);
   });
 
+  it('refuses what the rows call refused with 16, however it is asked', async () => {
+    const raw = client(await start());
+    for (const row of REQUESTS.filter((each) => each.state === 'refused')) {
+      const required = row.fields.filter((field) => field.required).map((field) => [field.name, '1']);
+      expect(await raw.request(row.code, Object.fromEntries(required))).toMatchObject({ code: 16 });
+    }
+  });
+
   it('answers every other code, known or not, with 3, and a request without its required fields with 1', async () => {
     const raw = client(await start());
     const handled = new Set(handledCodes());

@@ -9,7 +9,7 @@
 //   received {consumer, from?, count, waitMs} -> {messages}      assigned {consumer} -> {queues}
 //   suspend, resume, unsubscribe, close {consumer}
 //   pull {topic, queue, offset, max?, tags?, block?, group?} -> {status, next, min, max, messages, tookMs}
-//   offsets {topic, queue} -> {min, max, earliest}               searchOffset {topic, queue, timestamp} -> {offset}
+//   offsets {topic, queue} -> {min, max, earliest}               searchOffset, lastOffsetAt {topic, queue, timestamp} -> {offset}
 //   commit {group, topic, queue, offset}                         committed {group, topic, queue} -> {offset}
 //   liteOpen {group, topics | topic and queues, from?, autoCommit?} -> {consumer}; litePoll, liteSeek {to}, litePause,
 //   liteResume {queues}, liteCommit, liteCommitted, liteTime {timestamp}, liteClose

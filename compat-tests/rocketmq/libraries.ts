@@ -1,7 +1,7 @@
 // Fetches and builds the client libraries from the lists in java/ and go/, once per content of those lists.
 import { join } from 'node:path';
 import { compiled, goProgram, jars } from '../harness/toolchain.ts';
-import { work } from '../harness/work.ts';
+import { COMPAT, work } from '../harness/work.ts';
 import type { Library } from './client.ts';
 
 const here = import.meta.dirname;
@@ -11,7 +11,7 @@ export async function javaClasspath(version: '4.9' | '5'): Promise<string> {
   const pom = join(here, 'java', `pom-${version}.xml`);
   return compiled(
     `rocketmq-driver-${version}`,
-    [join(here, 'java/src')],
+    [join(COMPAT, 'harness/java'), join(here, 'java/src')],
     await jars(`rocketmq-client-${version}`, pom),
     [pom],
   );

@@ -69,6 +69,14 @@ export function reading(actor: Actor): void {
     assert.equal(await at(messages[1]!.storedAt + 500), 2);
     assert.equal(await at(messages[2]!.storedAt + 60_000), 3);
     assert.equal((await actor.call('offsets', { topic, queue: 0 })).earliest, messages[0]!.storedAt);
+    if (actor.library !== 'java-5') return;
+    const last = async (timestamp: number): Promise<number> =>
+      (await actor.call('lastOffsetAt', { topic, queue: 0, timestamp })).offset;
+    assert.equal(await last(messages[0]!.storedAt - 60_000), 0);
+    assert.equal(await last(messages[1]!.storedAt), 1);
+    assert.equal(await last(messages[1]!.storedAt + 500), 1);
+    assert.equal(await last(messages[2]!.storedAt), 2);
+    assert.equal(await last(messages[2]!.storedAt + 60_000), 2);
   });
 
   void it('lite pull, subscribed: polls all queues, commits, and the next one goes on there', async () => {

@@ -44,68 +44,74 @@ final class Administering {
         return byQueue;
     }
 
-    void register(Map<String, Driver.Verb> verbs) {
+    void register(Map<String, Wire.Verb> verbs) {
         verbs.put("createTopic", command -> {
             int queues = command.number("queues", 4);
             admin().createAndUpdateTopicConfig(broker(), new TopicConfig(command.text("topic"), command.number("readQueues", queues), queues, command.number("perm", 6)));
-            return Driver.of();
+            return Wire.of();
         });
         verbs.put("topicConfig", command -> {
             TopicConfig config = admin().examineTopicConfig(broker(), command.text("topic"));
-            return Driver.of("read", config.getReadQueueNums(), "write", config.getWriteQueueNums(), "perm", config.getPerm());
+            return Wire.of("read", config.getReadQueueNums(), "write", config.getWriteQueueNums(), "perm", config.getPerm());
         });
         verbs.put("deleteTopic", command -> {
             admin().deleteTopicInBroker(Set.of(broker()), command.text("topic"));
             deleteRoute(command.text("topic"));
-            return Driver.of();
+            return Wire.of();
         });
         verbs.put("createGroup", this::createGroup);
         verbs.put("deleteGroup", command -> {
             admin().deleteSubscriptionGroup(broker(), command.text("group"));
-            return Driver.of();
+            return Wire.of();
         });
-        verbs.put("topics", command -> Driver.of("topics", new TreeSet<>(admin().fetchAllTopicList().getTopicList())));
+        verbs.put("topics", command -> Wire.of("topics", new TreeSet<>(admin().fetchAllTopicList().getTopicList())));
         verbs.put("route", command -> {
             var route = admin().examineTopicRouteInfo(command.text("topic"));
             var queues = route.getQueueDatas().get(0);
-            return Driver.of("brokers", route.getBrokerDatas().size(), "read", queues.getReadQueueNums(), "write", queues.getWriteQueueNums(), "perm", queues.getPerm());
+            return Wire.of("brokers", route.getBrokerDatas().size(), "read", queues.getReadQueueNums(), "write", queues.getWriteQueueNums(), "perm", queues.getPerm());
         });
         verbs.put("topicStats", command -> {
             Map<String, Object> stats = new TreeMap<>();
             admin().examineTopicStats(command.text("topic")).getOffsetTable()
-                .forEach((queue, offset) -> stats.put(String.valueOf(queue.getQueueId()), Driver.of("min", offset.getMinOffset(), "max", offset.getMaxOffset())));
-            return Driver.of("queues", stats);
+                .forEach((queue, offset) -> stats.put(String.valueOf(queue.getQueueId()), Wire.of("min", offset.getMinOffset(), "max", offset.getMaxOffset())));
+            return Wire.of("queues", stats);
         });
-        verbs.put("view", command -> Driver.of("messages", List.of(Driver.shown(admin().viewMessage(command.text("topic"), command.text("message"))))));
+        // The last offset stored at or before a time; only clients from 5 on ask for it.
+        verbs.put("lastOffsetAt", command -> {
+            MessageQueue queue = new MessageQueue(command.text("topic"), admin().examineTopicRouteInfo(command.text("topic")).getQueueDatas().get(0).getBrokerName(), command.number("queue", 0));
+            Object found = DefaultMQAdminExt.class.getMethod("searchUpperBoundaryOffset", MessageQueue.class, long.class).invoke(admin(), queue, command.number("timestamp", 0L));
+            return Wire.of("offset", found);
+        });
+        verbs.put("view", command -> Wire.of("messages", List.of(Driver.shown(admin().viewMessage(command.text("topic"), command.text("message"))))));
         verbs.put("byKey", command -> {
             long end = command.number("end", Long.MAX_VALUE);
             var found = admin().queryMessage(command.text("topic"), command.text("key"), command.number("max", 64), command.number("begin", 0L), end);
-            return Driver.of("messages", Driver.shown(found.getMessageList()));
+            return Wire.of("messages", Driver.shown(found.getMessageList()));
         });
-        verbs.put("resetOffset", command -> Driver.of("offsets", byQueue(admin().resetOffsetByTimestamp(command.text("topic"), command.text("group"), command.number("timestamp", 0L), true))));
+        verbs.put("resetOffset", command -> Wire.of("offsets", byQueue(admin().resetOffsetByTimestamp(command.text("topic"), command.text("group"), command.number("timestamp", 0L), true))));
         verbs.put("cloneOffset", command -> {
             admin().cloneGroupOffset(command.text("from"), command.text("to"), command.text("topic"), true);
-            return Driver.of();
+            return Wire.of();
         });
         verbs.put("progress", command -> {
             Map<String, Object> queues = new TreeMap<>();
             var stats = command.has("topic") ? admin().examineConsumeStats(command.text("group"), command.text("topic")) : admin().examineConsumeStats(command.text("group"));
             stats.getOffsetTable().forEach((queue, offset) -> queues.put(queue.getTopic() + "/" + queue.getQueueId(),
-                Driver.of("broker", offset.getBrokerOffset(), "consumer", offset.getConsumerOffset())));
-            return Driver.of("queues", queues);
+                Wire.of("broker", offset.getBrokerOffset(), "consumer", offset.getConsumerOffset())));
+            return Wire.of("queues", queues);
         });
         verbs.put("connections", this::connections);
-        verbs.put("producerConnections", command -> Driver.of("count", admin().examineProducerConnectionInfo(command.text("group"), command.text("topic")).getConnectionSet().size()));
-        verbs.put("whoConsumes", command -> Driver.of("groups", new TreeSet<>(admin().queryTopicConsumeByWho(command.text("topic")).getGroupList())));
+        verbs.put("producerConnections", command -> Wire.of("count", admin().examineProducerConnectionInfo(command.text("group"), command.text("topic")).getConnectionSet().size()));
+        verbs.put("whoConsumes", command -> Wire.of("groups", new TreeSet<>(admin().queryTopicConsumeByWho(command.text("topic")).getGroupList())));
         verbs.put("runningInfo", this::runningInfo);
         verbs.put("clientStatus", command -> {
             Map<String, Object> clients = new HashMap<>();
             admin().getConsumeStatus(command.text("topic"), command.text("group"), command.text("client", "")).forEach((client, table) -> clients.put(client, byQueue(table)));
-            return Driver.of("clients", clients);
+            return Wire.of("clients", clients);
         });
         verbs.put("consumeDirectly", command -> {
             var result = admin().consumeMessageDirectly(command.text("group"), command.text("client"), command.text("topic"), command.text("message"));
-            return Driver.of("result", result.getConsumeResult(), "order", result.isOrder());
+            return Wire.of("result", result.getConsumeResult(), "order", result.isOrder());
         });
         verbs.put("traces", this::traces);
     }
@@ -121,7 +127,7 @@ final class Administering {
     }
 
     /** The configuration class has moved between packages, so it is found by either name. */
-    private JsonElement createGroup(Driver.Command command) throws Exception {
+    private JsonElement createGroup(Wire.Command command) throws Exception {
         Class<?> type;
         try {
             type = Class.forName("org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfig");
@@ -133,38 +139,38 @@ final class Administering {
         if (command.has("retryMaxTimes")) type.getMethod("setRetryMaxTimes", int.class).invoke(config, command.number("retryMaxTimes", 16));
         if (command.has("consumeEnable")) type.getMethod("setConsumeEnable", boolean.class).invoke(config, command.flag("consumeEnable"));
         DefaultMQAdminExt.class.getMethod("createAndUpdateSubscriptionGroupConfig", String.class, type).invoke(admin(), broker(), config);
-        return Driver.of();
+        return Wire.of();
     }
 
-    private JsonElement connections(Driver.Command command) throws Exception {
+    private JsonElement connections(Wire.Command command) throws Exception {
         var connection = admin().examineConsumerConnectionInfo(command.text("group"));
         Map<String, Object> clients = new TreeMap<>();
-        for (var one : connection.getConnectionSet()) clients.put(one.getClientId(), Driver.of("language", one.getLanguage()));
+        for (var one : connection.getConnectionSet()) clients.put(one.getClientId(), Wire.of("language", one.getLanguage()));
         Map<String, String> subscriptions = new TreeMap<>();
         connection.getSubscriptionTable().forEach((topic, data) -> subscriptions.put(topic, data.getSubString()));
-        return Driver.of("clients", clients, "subscriptions", subscriptions, "type", connection.getConsumeType(), "model", connection.getMessageModel(), "from", connection.getConsumeFromWhere());
+        return Wire.of("clients", clients, "subscriptions", subscriptions, "type", connection.getConsumeType(), "model", connection.getMessageModel(), "from", connection.getConsumeFromWhere());
     }
 
-    private JsonElement runningInfo(Driver.Command command) throws Exception {
+    private JsonElement runningInfo(Wire.Command command) throws Exception {
         var info = admin().getConsumerRunningInfo(command.text("group"), command.text("client"), command.flag("stack"));
         Map<String, String> subscriptions = new TreeMap<>();
         info.getSubscriptionSet().forEach(data -> subscriptions.put(data.getTopic(), data.getSubString()));
         Map<String, Object> queues = new TreeMap<>();
         info.getMqTable().forEach((queue, state) -> queues.put(queue.getTopic() + "/" + queue.getQueueId(), state.getCommitOffset()));
-        return Driver.of("subscriptions", subscriptions, "queues", queues, "hasStack", info.getJstack() != null && !info.getJstack().isEmpty(),
+        return Wire.of("subscriptions", subscriptions, "queues", queues, "hasStack", info.getJstack() != null && !info.getJstack().isEmpty(),
             "properties", info.getProperties().size(), "statuses", info.getStatusTable().size());
     }
 
     /** The trace of a message as mqadmin's queryMsgTraceById decodes it. */
-    private JsonElement traces(Driver.Command command) throws Exception {
+    private JsonElement traces(Wire.Command command) throws Exception {
         JsonArray views = new JsonArray();
         var found = admin().queryMessage(command.text("topic"), command.text("message"), 64, 0, Long.MAX_VALUE);
         for (MessageExt message : found.getMessageList()) {
             for (TraceView view : TraceView.decodeFromTraceTransData(command.text("message"), message)) {
-                JsonObject shown = Driver.of("type", view.getMsgType(), "group", view.getGroupName(), "topic", view.getTopic(), "keys", view.getKeys(), "tag", view.getTags(), "status", view.getStatus());
+                JsonObject shown = Wire.of("type", view.getMsgType(), "group", view.getGroupName(), "topic", view.getTopic(), "keys", view.getKeys(), "tag", view.getTags(), "status", view.getStatus());
                 views.add(shown);
             }
         }
-        return Driver.of("views", views);
+        return Wire.of("views", views);
     }
 }

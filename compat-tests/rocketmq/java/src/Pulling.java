@@ -23,45 +23,45 @@ final class Pulling {
         this.namesrv = namesrv;
     }
 
-    void register(Map<String, Driver.Verb> verbs) {
+    void register(Map<String, Wire.Verb> verbs) {
         verbs.put("pull", this::pull);
         verbs.put("offsets", this::offsets);
-        verbs.put("searchOffset", command -> Driver.of("offset", puller(command).searchOffset(queue(command), command.number("timestamp", 0L))));
+        verbs.put("searchOffset", command -> Wire.of("offset", puller(command).searchOffset(queue(command), command.number("timestamp", 0L))));
         verbs.put("readQueues", command -> {
             List<Integer> queues = new ArrayList<>();
             for (MessageQueue queue : puller(command).fetchSubscribeMessageQueues(command.text("topic"))) queues.add(queue.getQueueId());
-            return Driver.of("queues", queues.stream().sorted().toList());
+            return Wire.of("queues", queues.stream().sorted().toList());
         });
         // A pull consumer of the group itself would be one of its members and take queues: the group is only named.
         verbs.put("commit", command -> {
             store(command).updateConsumeOffsetToBroker(queue(command), command.number("offset", 0L), false);
-            return Driver.of();
+            return Wire.of();
         });
-        verbs.put("committed", command -> Driver.of("offset", store(command).readOffset(queue(command), ReadOffsetType.READ_FROM_STORE)));
+        verbs.put("committed", command -> Wire.of("offset", store(command).readOffset(queue(command), ReadOffsetType.READ_FROM_STORE)));
         verbs.put("liteOpen", this::liteOpen);
         verbs.put("litePoll", this::litePoll);
         verbs.put("liteSeek", this::liteSeek);
         verbs.put("litePause", command -> {
             lite(command).pause(queues(command));
-            return Driver.of();
+            return Wire.of();
         });
         verbs.put("liteResume", command -> {
             lite(command).resume(queues(command));
-            return Driver.of();
+            return Wire.of();
         });
         verbs.put("liteCommit", command -> {
             lite(command).commitSync();
-            return Driver.of();
+            return Wire.of();
         });
-        verbs.put("liteCommitted", command -> Driver.of("offset", lite(command).committed(queue(command))));
-        verbs.put("liteTime", command -> Driver.of("offset", lite(command).offsetForTimestamp(queue(command), command.number("timestamp", 0L))));
+        verbs.put("liteCommitted", command -> Wire.of("offset", lite(command).committed(queue(command))));
+        verbs.put("liteTime", command -> Wire.of("offset", lite(command).offsetForTimestamp(queue(command), command.number("timestamp", 0L))));
         verbs.put("liteClose", command -> {
             lites.remove(command.text("consumer")).shutdown();
-            return Driver.of();
+            return Wire.of();
         });
     }
 
-    private synchronized DefaultMQPullConsumer puller(Driver.Command command) throws Exception {
+    private synchronized DefaultMQPullConsumer puller(Wire.Command command) throws Exception {
         String group = command.text("group", "readers");
         DefaultMQPullConsumer puller = pullers.get(group);
         if (puller == null) {
@@ -74,48 +74,48 @@ final class Pulling {
         return puller;
     }
 
-    private RemoteBrokerOffsetStore store(Driver.Command command) throws Exception {
-        var client = puller(new Driver.Command(Driver.of())).getDefaultMQPullConsumerImpl().getRebalanceImpl().getmQClientFactory();
+    private RemoteBrokerOffsetStore store(Wire.Command command) throws Exception {
+        var client = puller(new Wire.Command(Wire.of())).getDefaultMQPullConsumerImpl().getRebalanceImpl().getmQClientFactory();
         return new RemoteBrokerOffsetStore(client, command.text("group"));
     }
 
-    private MessageQueue queue(Driver.Command command) throws Exception {
-        Collection<MessageQueue> all = puller(new Driver.Command(Driver.of())).fetchSubscribeMessageQueues(command.text("topic"));
+    private MessageQueue queue(Wire.Command command) throws Exception {
+        Collection<MessageQueue> all = puller(new Wire.Command(Wire.of())).fetchSubscribeMessageQueues(command.text("topic"));
         String broker = all.iterator().next().getBrokerName();
         return new MessageQueue(command.text("topic"), broker, command.number("queue", 0));
     }
 
-    private List<MessageQueue> queues(Driver.Command command) throws Exception {
+    private List<MessageQueue> queues(Wire.Command command) throws Exception {
         List<MessageQueue> queues = new ArrayList<>();
         String broker = queue(command).getBrokerName();
         for (JsonElement id : command.list("queues")) queues.add(new MessageQueue(command.text("topic"), broker, id.getAsInt()));
         return queues;
     }
 
-    private JsonElement pull(Driver.Command command) throws Exception {
+    private JsonElement pull(Wire.Command command) throws Exception {
         DefaultMQPullConsumer puller = puller(command);
         MessageQueue queue = queue(command);
         long began = System.nanoTime();
         PullResult result = command.flag("block")
             ? puller.pullBlockIfNotFound(queue, command.text("tags", "*"), command.number("offset", 0L), command.number("max", 32))
             : puller.pull(queue, command.text("tags", "*"), command.number("offset", 0L), command.number("max", 32), 20_000);
-        return Driver.of("status", result.getPullStatus(), "next", result.getNextBeginOffset(), "min", result.getMinOffset(), "max", result.getMaxOffset(),
+        return Wire.of("status", result.getPullStatus(), "next", result.getNextBeginOffset(), "min", result.getMinOffset(), "max", result.getMaxOffset(),
             "messages", Driver.shown(result.getMsgFoundList()), "tookMs", (System.nanoTime() - began) / 1_000_000L);
     }
 
-    private JsonElement offsets(Driver.Command command) throws Exception {
+    private JsonElement offsets(Wire.Command command) throws Exception {
         DefaultMQPullConsumer puller = puller(command);
         MessageQueue queue = queue(command);
-        return Driver.of("min", puller.minOffset(queue), "max", puller.maxOffset(queue), "earliest", puller.earliestMsgStoreTime(queue));
+        return Wire.of("min", puller.minOffset(queue), "max", puller.maxOffset(queue), "earliest", puller.earliestMsgStoreTime(queue));
     }
 
-    private DefaultLitePullConsumer lite(Driver.Command command) {
+    private DefaultLitePullConsumer lite(Wire.Command command) {
         DefaultLitePullConsumer lite = lites.get(command.text("consumer"));
         if (lite == null) throw new IllegalArgumentException("no consumer " + command.text("consumer"));
         return lite;
     }
 
-    private JsonElement liteOpen(Driver.Command command) throws Exception {
+    private JsonElement liteOpen(Wire.Command command) throws Exception {
         DefaultLitePullConsumer lite = new DefaultLitePullConsumer(command.text("group"));
         lite.setNamesrvAddr(namesrv);
         lite.setInstanceName(Driver.instance());
@@ -129,11 +129,11 @@ final class Pulling {
         if (command.has("queues")) lite.assign(queues(command));
         String id = "l" + Driver.instance();
         lites.put(id, lite);
-        return Driver.of("consumer", id);
+        return Wire.of("consumer", id);
     }
 
     /** Polls until `count` are there or time is over. */
-    private JsonElement litePoll(Driver.Command command) throws Exception {
+    private JsonElement litePoll(Wire.Command command) throws Exception {
         DefaultLitePullConsumer lite = lite(command);
         List<MessageExt> all = new ArrayList<>();
         long deadline = System.nanoTime() + command.number("waitMs", 30_000L) * 1_000_000L;
@@ -142,16 +142,16 @@ final class Pulling {
             if (leftMs <= 0) break;
             all.addAll(lite.poll(leftMs));
         }
-        return Driver.of("messages", Driver.shown(all));
+        return Wire.of("messages", Driver.shown(all));
     }
 
-    private JsonElement liteSeek(Driver.Command command) throws Exception {
+    private JsonElement liteSeek(Wire.Command command) throws Exception {
         MessageQueue queue = queue(command);
         switch (command.text("to")) {
             case "begin" -> lite(command).seekToBegin(queue);
             case "end" -> lite(command).seekToEnd(queue);
             default -> lite(command).seek(queue, Long.parseLong(command.text("to")));
         }
-        return Driver.of();
+        return Wire.of();
     }
 }

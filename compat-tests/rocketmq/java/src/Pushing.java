@@ -32,7 +32,7 @@ final class Pushing {
     /** A consumer, its rules and what it was given. */
     private static final class Push {
         final DefaultMQPushConsumer consumer;
-        final List<Driver.Command> rules = new ArrayList<>();
+        final List<Wire.Command> rules = new ArrayList<>();
         final List<JsonObject> deliveries = new ArrayList<>();
         final Map<String, Integer> seen = new ConcurrentHashMap<>();
         final FileOutputStream journal;
@@ -70,7 +70,7 @@ final class Pushing {
                 deliveries.notifyAll();
             }
             String body = shown.get("body").getAsString();
-            for (Driver.Command rule : rules) {
+            for (Wire.Command rule : rules) {
                 if (!body.startsWith(rule.text("body"))) continue;
                 if (times > rule.number("times", Integer.MAX_VALUE)) return true;
                 sleep(rule.number("sleepMs", 0));
@@ -96,43 +96,43 @@ final class Pushing {
         }
     }
 
-    void register(Map<String, Driver.Verb> verbs) {
+    void register(Map<String, Wire.Verb> verbs) {
         verbs.put("subscribe", this::subscribe);
         verbs.put("received", this::received);
         verbs.put("assigned", command -> {
             List<String> queues = new ArrayList<>();
             push(command).consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().keySet()
                 .forEach(queue -> queues.add(queue.getTopic() + "/" + queue.getQueueId()));
-            return Driver.of("queues", queues.stream().filter(name -> !name.startsWith("%RETRY%")).sorted().toList());
+            return Wire.of("queues", queues.stream().filter(name -> !name.startsWith("%RETRY%")).sorted().toList());
         });
         verbs.put("suspend", command -> {
             push(command).consumer.suspend();
-            return Driver.of();
+            return Wire.of();
         });
         verbs.put("resume", command -> {
             push(command).consumer.resume();
-            return Driver.of();
+            return Wire.of();
         });
         verbs.put("unsubscribe", command -> {
             push(command).consumer.unsubscribe(command.text("topic"));
-            return Driver.of();
+            return Wire.of();
         });
         verbs.put("close", command -> {
             Push push = push(command);
             push.consumer.setAwaitTerminationMillisWhenShutdown(command.number("waitMs", 200L));
             push.consumer.shutdown();
             pushes.remove(command.text("consumer"));
-            return Driver.of();
+            return Wire.of();
         });
     }
 
-    private Push push(Driver.Command command) {
+    private Push push(Wire.Command command) {
         Push push = pushes.get(command.text("consumer"));
         if (push == null) throw new IllegalArgumentException("no consumer " + command.text("consumer"));
         return push;
     }
 
-    private JsonElement subscribe(Driver.Command command) throws Exception {
+    private JsonElement subscribe(Wire.Command command) throws Exception {
         String group = command.text("group");
         DefaultMQPushConsumer consumer = command.flag("trace")
             ? new DefaultMQPushConsumer(group, true, command.text("traceTopic", null)) : new DefaultMQPushConsumer(group, Driver.hook(command.part("client")), new AllocateMessageQueueAveragely());
@@ -154,7 +154,7 @@ final class Pushing {
         for (var topic : command.texts("topics").entrySet()) consumer.subscribe(topic.getKey(), topic.getValue());
         FileOutputStream journal = command.has("journal") ? new FileOutputStream(command.text("journal"), true) : null;
         Push push = new Push(consumer, journal, command.text("member", ""));
-        for (JsonElement rule : command.list("rules")) push.rules.add(new Driver.Command(rule.getAsJsonObject()));
+        for (JsonElement rule : command.list("rules")) push.rules.add(new Wire.Command(rule.getAsJsonObject()));
         int retryLevel = command.number("retryLevel", 0);
         if (command.flag("orderly")) {
             consumer.registerMessageListener((MessageListenerOrderly) (List<MessageExt> messages, ConsumeOrderlyContext context) -> {
@@ -171,11 +171,11 @@ final class Pushing {
         consumer.start();
         String id = "p" + Driver.instance();
         pushes.put(id, push);
-        return Driver.of("consumer", id, "client", consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().getClientId());
+        return Wire.of("consumer", id, "client", consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().getClientId());
     }
 
     /** Deliveries from the given one on, once there are `count` of them or time is over. */
-    private JsonElement received(Driver.Command command) throws Exception {
+    private JsonElement received(Wire.Command command) throws Exception {
         Push push = push(command);
         int from = command.number("from", 0);
         long deadline = System.nanoTime() + command.number("waitMs", 30_000L) * 1_000_000L;
@@ -185,7 +185,7 @@ final class Pushing {
                 if (leftMs <= 0) break;
                 push.deliveries.wait(leftMs);
             }
-            return Driver.of("messages", new ArrayList<>(push.deliveries.subList(Math.min(from, push.deliveries.size()), push.deliveries.size())));
+            return Wire.of("messages", new ArrayList<>(push.deliveries.subList(Math.min(from, push.deliveries.size()), push.deliveries.size())));
         }
     }
 }

@@ -25,24 +25,24 @@ final class Sending {
         this.namesrv = namesrv;
     }
 
-    void register(Map<String, Driver.Verb> verbs) {
+    void register(Map<String, Wire.Verb> verbs) {
         verbs.put("send", this::send);
         verbs.put("writeQueues", command -> {
             List<Integer> queues = new ArrayList<>();
             for (MessageQueue queue : producer(command.part("producer")).fetchPublishMessageQueues(command.text("topic"))) queues.add(queue.getQueueId());
-            return Driver.of("queues", queues.stream().sorted().toList());
+            return Wire.of("queues", queues.stream().sorted().toList());
         });
         verbs.put("closeProducer", command -> {
             synchronized (this) {
                 DefaultMQProducer producer = producers.remove(command.part("producer").json().toString());
                 if (producer != null) producer.shutdown();
             }
-            return Driver.of();
+            return Wire.of();
         });
     }
 
     /** One producer for each set of options. */
-    private synchronized DefaultMQProducer producer(Driver.Command options) throws Exception {
+    private synchronized DefaultMQProducer producer(Wire.Command options) throws Exception {
         String name = options.json().toString();
         DefaultMQProducer producer = producers.get(name);
         if (producer == null) {
@@ -63,7 +63,7 @@ final class Sending {
         return producer;
     }
 
-    static Message message(String topic, Driver.Command from) {
+    static Message message(String topic, Wire.Command from) {
         byte[] body = from.text("body", "").getBytes(StandardCharsets.UTF_8);
         if (from.has("size")) {
             int begins = body.length;
@@ -76,21 +76,21 @@ final class Sending {
         return message;
     }
 
-    private JsonElement send(Driver.Command command) throws Exception {
+    private JsonElement send(Wire.Command command) throws Exception {
         DefaultMQProducer producer = producer(command.part("producer"));
         String topic = command.text("topic");
         String how = command.text("how", "sync");
-        List<Driver.Command> wanted = new ArrayList<>();
-        for (JsonElement element : command.list("messages")) wanted.add(new Driver.Command(element.getAsJsonObject()));
+        List<Wire.Command> wanted = new ArrayList<>();
+        for (JsonElement element : command.list("messages")) wanted.add(new Wire.Command(element.getAsJsonObject()));
         JsonArray results = new JsonArray();
         if (how.equals("batch")) {
             List<Message> batch = new ArrayList<>();
-            for (Driver.Command from : wanted) batch.add(message(topic, from));
+            for (Wire.Command from : wanted) batch.add(message(topic, from));
             results.add(result(producer.send(batch)));
-            return Driver.of("results", results);
+            return Wire.of("results", results);
         }
         List<CompletableFuture<JsonObject>> pending = new ArrayList<>();
-        for (Driver.Command from : wanted) {
+        for (Wire.Command from : wanted) {
             Message message = message(topic, from);
             try {
                 switch (how) {
@@ -105,7 +105,7 @@ final class Sending {
 
                             @Override
                             public void onException(Throwable failure) {
-                                done.complete(Driver.of("error", Driver.error(failure)));
+                                done.complete(Wire.of("error", Driver.error(failure)));
                             }
                         });
                     }
@@ -113,14 +113,14 @@ final class Sending {
                     default -> results.add(result(sync(producer, topic, message, from)));
                 }
             } catch (Exception failure) {
-                results.add(Driver.of("error", Driver.error(failure)));
+                results.add(Wire.of("error", Driver.error(failure)));
             }
         }
         for (CompletableFuture<JsonObject> one : pending) results.add(one.get(60, TimeUnit.SECONDS));
-        return Driver.of("results", results);
+        return Wire.of("results", results);
     }
 
-    private static SendResult sync(DefaultMQProducer producer, String topic, Message message, Driver.Command from) throws Exception {
+    private static SendResult sync(DefaultMQProducer producer, String topic, Message message, Wire.Command from) throws Exception {
         if (from.has("shard")) return producer.send(message, new SelectMessageQueueByHash(), from.text("shard"));
         if (!from.has("queue")) return producer.send(message);
         int queue = from.number("queue", 0);
@@ -130,7 +130,7 @@ final class Sending {
     }
 
     private static JsonObject result(SendResult sent) {
-        return Driver.of("status", sent.getSendStatus(), "queue", sent.getMessageQueue().getQueueId(), "offset", sent.getQueueOffset(),
+        return Wire.of("status", sent.getSendStatus(), "queue", sent.getMessageQueue().getQueueId(), "offset", sent.getQueueOffset(),
             "id", sent.getMsgId(), "offsetId", sent.getOffsetMsgId(), "region", sent.getRegionId(), "traceOn", sent.isTraceOn(), "topic", sent.getMessageQueue().getTopic());
     }
 }
