@@ -55,7 +55,7 @@ export class ClientCalls {
 
   /** The connection is gone. */
   abandon(): void {
-    for (const opaque of [...this.#calls.keys()]) {
+    for (const opaque of this.#calls.keys()) {
       this.#take(opaque)?.reject(new RequestError(RESPONSE.CONSUMER_NOT_ONLINE, 'the client has gone'));
     }
   }

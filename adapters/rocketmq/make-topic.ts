@@ -7,6 +7,7 @@ import { PERM } from '../../specs/rocketmq/constants.ts';
 import { RESPONSE } from '../../specs/rocketmq/response-codes.ts';
 import type { Connection } from './connection.ts';
 import { RequestError } from './errors.ts';
+import { text } from './json-body.ts';
 import type { CoreName } from './names.ts';
 import { isSystemTopic, isTopicName } from './node.ts';
 import { configText, TOPIC_CONFIG_KEY, type TopicConfig, topicConfig } from './topic-config.ts';
@@ -110,7 +111,7 @@ export function wantedTopic(body: Readonly<Record<string, unknown>>): WantedTopi
     for (const [key, value] of Object.entries(given)) attributes[key.replace(/^\+/, '')] = String(value);
   }
   return {
-    wireTopic: String(body['topicName'] ?? ''),
+    wireTopic: text(body['topicName']),
     readQueueNums: number('readQueueNums', 16),
     writeQueueNums: number('writeQueueNums', 16),
     perm: number('perm', PERM.READ | PERM.WRITE),
