@@ -110,6 +110,21 @@ describe('a message that has lived its time', () => {
     expect([s.broker.queue(a.queues[0]!)!.endOffset, s.broker.queue(b.queues[0]!)!.endOffset]).toEqual([1, 1]);
   });
 
+  it("of a queue that has just been deleted is nobody's any more", async () => {
+    const s = await sim();
+    const dead = await s.queue('dead');
+    const work = await s.queue('work', { ...toDead, messageTtlMs: 100 });
+    s.publish(work, ['k|t|x']);
+    const holder = {};
+    s.take(s.ownGroup(work), work.queues[0]!, holder);
+    s.clock.advance(200);
+    // What came back is to be looked at in the next turn; by then the queue is gone.
+    s.broker.release(holder);
+    await s.run(s.broker.deleteTopic(TESTER, work));
+    s.rest(300);
+    expect(s.readFrom(dead.queues[0]!, 0)).toEqual([]);
+  });
+
   it('is dropped where its dead letter has no place to go', async () => {
     const s = await sim();
     const work = await s.queue('work', { messageTtlMs: 10, deadLetter: { exchange: 'nowhere', routingKey: null } });

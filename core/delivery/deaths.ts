@@ -151,7 +151,7 @@ export class Deaths {
 
   /** True when something may happen to the line that nobody asks for. */
   minds(line: LeaseLine): boolean {
-    if (!line.isOwn) return false;
+    if (!line.isOwn || line.isGone) return false;
     return line.queue.expires || line.doomed.length > 0 || mindsBy(line.topic);
   }
 

@@ -25,6 +25,8 @@ export class LeaseLine {
   private turn = 0;
   private next = 0;
   scheduled = false;
+  /** Its group or queue is gone: whatever still knows it does nothing more with it. */
+  isGone = false;
   /** Cold bytes are on their way; nothing is delivered meanwhile, so that order is kept. */
   loading = false;
   timer = 0;

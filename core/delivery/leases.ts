@@ -145,6 +145,7 @@ export class Leases {
       if (lines.length === 0) this.byQueue.delete(line.queue.number);
       else this.byQueue.set(line.queue.number, lines);
       if (line.timer !== 0) this.shard.clock.clearTimer(line.timer);
+      line.isGone = true;
       this.deaths.forget(line);
       for (const holder of [...line.consumers]) {
         line.removeConsumer(holder);

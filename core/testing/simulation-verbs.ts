@@ -159,6 +159,38 @@ function burst(s: Simulation): void {
   }
 }
 
+/** Messages to two topics, and often the end of a lease. */
+function transact(s: Simulation): void {
+  const { random, model } = s;
+  const targets = [0, 1].map(() => anyTopic(s, random.pick(['topic', 'queue'] as const)));
+  const appends: Parameters<Simulation['transact']>[0][number][] = [];
+  const rows: [ModelQueue, string[]][] = [];
+  for (const row of targets) {
+    if (row === null) continue;
+    const queue = random.int(row.queues.length);
+    const batch = records(s, 1 + random.int(3), random.pick([10, 300]));
+    appends.push({ topic: row.topic, queue, bodies: encoded(batch) });
+    rows.push(...model.route(row.topic.name, row.queues[queue]!, batch));
+  }
+  if (appends.length === 0) return;
+  const sync = isSync(
+    s,
+    rows.map(([queue]) => queue),
+  );
+  const ledgers = [...model.ledgers.values()].filter(({ leases }) => leases.size > 0);
+  const ledger = ledgers.length > 0 && random.chance(0.7) ? random.pick(ledgers) : null;
+  const offset = ledger === null ? -1 : random.pick([...ledger.leases.keys()]);
+  const ends = ledger !== null && !ledger.dying.has(offset) ? ledger : null;
+  s.note(`transact ${appends.length}${ends === null ? '' : `, done with ${ends.queue.number}@${offset}`}`);
+  const settles = ends === null ? [] : [{ group: ends.group, queue: ends.queue.number, offset }];
+  s.transact(appends, settles, sync, () => {
+    if (ends === null) return model.append(rows, {}, s.nowMs);
+    const lease = ends.leases.get(offset);
+    model.markSettled(ends, offset);
+    return model.append(rows, { settles: { ledger: ends, offset, count: 1, lease } }, s.nowMs);
+  });
+}
+
 function idempotent(s: Simulation): void {
   const row = anyTopic(s, 'topic');
   if (row === null) return;
@@ -456,6 +488,7 @@ export const VERBS: readonly Verb[] = [
   burst,
   idempotent,
   idempotent,
+  transact,
   hold,
   take,
   take,

@@ -254,20 +254,8 @@ export class Simulation {
     const token = this.nextToken++;
     const { bodies, ...change } = append;
     const given = { queue: -1, base: -1 };
-    this.appending = given;
-    try {
-      this.sim.broker.append(TESTER, this.sim.append(bodies, change), this.target, token);
-    } catch (error) {
-      const code = (error as { code?: string }).code;
-      if (code === 'storage-full') {
-        must(this.full, 'refused as full though there is space');
-        return false;
-      }
-      if (code === 'storage-failed' && this.sim.lost !== null) return false;
-      throw error;
-    } finally {
-      this.appending = null;
-    }
+    const call = () => this.sim.broker.append(TESTER, this.sim.append(bodies, change), this.target, token);
+    if (!this.tries(given, call)) return false;
     if (duplicateOf !== null) {
       must(given.queue === -1, 'a repetition was appended again');
       this.waiting.set(token, { operation: null, ...duplicateOf, sync });
@@ -284,6 +272,47 @@ export class Simulation {
     const shown = made.held === null ? { queue: given.queue, base: given.base } : { queue: -1, base: -1 };
     this.waiting.set(token, { operation: made, ...shown, sync });
     return true;
+  }
+
+  /** All of it as one entry, or none: `operation` has the rows of all, and the settlement. */
+  transact(
+    appends: readonly (Parameters<SimBroker['append']>[1] & { bodies: string[] })[],
+    settles: Parameters<Broker['transact']>[2],
+    sync: boolean,
+    operation: () => Operation,
+  ): void {
+    const token = this.nextToken++;
+    const given = { queue: -1, base: -1 };
+    const all = appends.map(({ bodies, ...change }) => this.sim.append(bodies, change));
+    if (!this.tries(given, () => this.sim.broker.transact(TESTER, all, settles, this.target, token))) return;
+    const made = operation();
+    this.report.appends += all.length;
+    if (made.kind !== 'append') throw new Error('a transaction becomes an append');
+    const first = made.rows[0]!;
+    must(
+      made.rows.some((row) => row.queue.number === given.queue && row.base === given.base),
+      `a transaction appended to ${given.queue}@${given.base}`,
+    );
+    this.waiting.set(token, { operation: made, queue: first.queue.number, base: first.base, sync });
+  }
+
+  /** False when it was refused for a reason that is there. */
+  private tries(given: { queue: QueueNumber; base: Offset }, call: () => unknown): boolean {
+    this.appending = given;
+    try {
+      call();
+      return true;
+    } catch (error) {
+      const code = (error as { code?: string }).code;
+      if (code === 'storage-full') {
+        must(this.full, 'refused as full though there is space');
+        return false;
+      }
+      if (code === 'storage-failed' && this.sim.lost !== null) return false;
+      throw error;
+    } finally {
+      this.appending = null;
+    }
   }
 
   private appended(token: number, queue: QueueNumber, base: Offset): void {
