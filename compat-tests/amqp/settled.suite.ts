@@ -4,7 +4,7 @@ import { test } from '../harness/test.ts';
 import { Settled } from './settled.ts';
 
 /** A history on a clock of its own, with one confirmed message. */
-function history(): { settled: Settled; at(ms: number): void } {
+function history(): { settled: Settled; at: (ms: number) => void } {
   let now = 0;
   const settled = new Settled(() => now);
   settled.published('a');

@@ -1,5 +1,8 @@
 // Figures of a benchmark: by row, then by server; a figure is the median over the repeats. And how they are told.
 
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
 export class Figures<Server extends string> {
   readonly #rows = new Map<string, Map<Server, number[]>>();
 
@@ -10,11 +13,8 @@ export class Figures<Server extends string> {
   }
 
   median(row: string, server: Server): number | null {
-    const values = this.#rows
-      .get(row)
-      ?.get(server)
-      ?.toSorted((a, b) => a - b);
-    return values ? values[Math.floor(values.length / 2)]! : null;
+    const values = this.#rows.get(row)?.get(server);
+    return values ? median(values) : null;
   }
 
   /** The rows whose name begins so, in the order in which they were first measured, without that beginning. */

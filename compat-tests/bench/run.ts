@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { benchAmqp } from './amqp/amqp.ts';
 import { benchKafka } from './kafka/kafka.ts';
 import { benchLog } from './log/log.ts';
 import { benchRocketmq } from './rocketmq/rocketmq.ts';
@@ -19,6 +20,7 @@ export interface Table {
 
 const here = import.meta.dirname;
 const benches: Record<string, (work: string, short: boolean) => AsyncIterable<Table> | Iterable<Table>> = {
+  amqp: benchAmqp,
   log: benchLog,
   kafka: benchKafka,
   rocketmq: benchRocketmq,

@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compiled, jars, peerClasspath } from '../../harness/toolchain.ts';
 import { COMPAT, execute, work } from '../../harness/work.ts';
+import { median } from '../figures.ts';
 
 const CLIENT_JVM = ['-Xms512m', '-Xmx512m', '-XX:+UseParallelGC', '-XX:MaxDirectMemorySize=512m'];
 const OWN = ['producer', 'batch', 'consumer'] as const;
@@ -46,9 +47,6 @@ export interface Rate {
   readonly perSecond: number;
   readonly failed: number;
 }
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 /** RocketMQ's programs report each second, but over the ten seconds before, and not until there are ten. */
 const WINDOW_SECONDS = 10;
