@@ -208,6 +208,18 @@ void describe('celery', { concurrency: 4 }, () => {
     );
   });
 
+  void it('quorum queues: results, retries, and an ETA that the broker waits for', async () => {
+    const app = new Application({ queueType: 'quorum' });
+    await app.worker('w');
+    assert.equal(await app.result(await app.send('add', [2, 3])), 5);
+    assert.equal(await app.result(await app.send('flaky', [app.file, 2, 1])), 2);
+    const sentAt = Date.now();
+    const late = await app.send('mark', [app.file, 'late'], { countdown: 3 });
+    assert.equal(await app.result(await app.send('mark', [app.file, 'now'])), 'now');
+    assert.equal(await app.result(late), 'late');
+    assert.ok(app.lines().at(-1)!.at - sentAt >= 2_900, `${app.lines().at(-1)!.at - sentAt} ms`);
+  });
+
   void it('remote control reaches every worker, a revoked task is not done', async () => {
     const app = new Application();
     await app.worker('a');

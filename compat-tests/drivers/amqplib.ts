@@ -156,7 +156,7 @@ async function publish(fields: Fields): Promise<object> {
 const routingKey = (message: SentMessage): string => message.routingKey ?? unbase64(message.key)?.toString() ?? '';
 
 function propertiesOf(message: SentMessage): Options.Publish {
-  const { cc, ...rest } = message.properties ?? {};
+  const { cc, delay: _, ...rest } = message.properties ?? {};
   return { ...rest, ...(cc === undefined ? {} : { CC: [...cc] }) };
 }
 
@@ -164,6 +164,7 @@ function headers(message: SentMessage): Record<string, unknown> {
   const all: Record<string, unknown> = { ...message.headers };
   for (const [name, bytes] of Object.entries(message.binaryHeaders ?? {})) all[name] = Buffer.from(bytes, 'base64');
   if (message.tag != null) all['TAGS'] = message.tag;
+  if (message.properties?.delay !== undefined) all['x-delay'] = message.properties.delay;
   return all;
 }
 

@@ -56,6 +56,8 @@ export interface AmqpProperties {
   readonly replyTo?: string;
   readonly correlationId?: string;
   readonly cc?: readonly string[];
+  /** The header x-delay, a number. */
+  readonly delay?: number;
 }
 
 export interface ReceivedMessage {

@@ -56,6 +56,8 @@ def headers_of(message):
         headers["TAGS"] = message["tag"]
     if "cc" in message.get("properties", {}):
         headers["CC"] = message["properties"]["cc"]
+    if "delay" in message.get("properties", {}):
+        headers["x-delay"] = message["properties"]["delay"]
     return headers or None
 
 

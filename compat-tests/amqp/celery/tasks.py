@@ -11,6 +11,9 @@ app.conf.update(
     task_default_queue=os.environ.get("TASK_QUEUE", "celery"),
     task_default_queue_type=os.environ.get("TASK_QUEUE_TYPE", "classic"),
     worker_prefetch_multiplier=int(os.environ.get("PREFETCH", "4")),
+    # With quorum queues Celery delays by queues of the broker, which are bound by patterns.
+    task_default_exchange=os.environ.get("TASK_QUEUE", "celery"),
+    task_default_exchange_type="topic" if os.environ.get("TASK_QUEUE_TYPE") == "quorum" else "direct",
     worker_detect_quorum_queues=True,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

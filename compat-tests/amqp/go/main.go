@@ -47,6 +47,7 @@ type properties struct {
 	ReplyTo       string   `json:"replyTo"`
 	CorrelationId string   `json:"correlationId"`
 	Cc            []string `json:"cc"`
+	Delay         *int32   `json:"delay"`
 }
 
 type message struct {
@@ -259,6 +260,9 @@ func publishing(m message, number int) amqp.Publishing {
 			keys = append(keys, key)
 		}
 		headers["CC"] = keys
+	}
+	if m.Properties.Delay != nil {
+		headers["x-delay"] = *m.Properties.Delay
 	}
 	out := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: decode(m.Body), MessageId: strconv.Itoa(number)}
 	out.Priority, out.Expiration = m.Properties.Priority, m.Properties.Expiration

@@ -1,5 +1,5 @@
 // Connections: the protocol header, login, tuning, framing, and what ends them.
-import { AMQPLAIN, NOBODY, RIGHT, WRONG } from '../brokers.ts';
+import { AMQPLAIN, NOBODY, PASSWORD, RIGHT, WRONG } from '../brokers.ts';
 import { scenario } from '../scene.ts';
 import { FRAME, frame, headerPayload, methodPayload } from '../wire.ts';
 
@@ -118,6 +118,13 @@ export const connection = [
     link.main.isTold = true;
     link.main.send('connection.open', { virtualHost: '/' });
     await link.ended(5_000);
+  }),
+  scenario('connection: a new secret', async (scene) => {
+    const link = await scene.link();
+    await link.main.call('connection.update-secret', { newSecret: PASSWORD, reason: 'it was time' });
+    await link.main.call('connection.update-secret', { newSecret: 'another', reason: 'it was time' });
+    const channel = await link.channel();
+    await channel.qos(1);
   }),
   scenario('connection: heartbeats come, and the silent are dropped', async (scene) => {
     const link = await scene.link({ heartbeat: 1 });

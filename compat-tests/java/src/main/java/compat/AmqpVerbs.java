@@ -166,6 +166,7 @@ final class AmqpVerbs {
             given.getAsJsonArray("cc").forEach(key -> keys.add(key.getAsString()));
             headers.put("CC", keys);
         }
+        if (given.has("delay")) headers.put("x-delay", given.get("delay").getAsInt());
         if (given.has("priority")) properties.priority(given.get("priority").getAsInt());
         properties.expiration(Wire.text(given, "expiration", null));
         properties.replyTo(Wire.text(given, "replyTo", null));
