@@ -183,12 +183,12 @@ void describe('celery', { concurrency: 4 }, () => {
     const app = new Application({ pool: 'solo', concurrency: 1, prefetch: 1 });
     await app.worker('one');
     const ids: string[] = [];
-    for (let i = 0; i < 6; i++) ids.push(await app.send('slow', [app.file, String(i), 1]));
+    for (let i = 0; i < 12; i++) ids.push(await app.send('slow', [app.file, String(i), 1]));
     await until('the first has begun', async () => app.texts().includes('begin 0'));
     await app.worker('two');
     for (const id of ids) await app.result(id);
     const ended = app.lines().filter((one) => one.text.startsWith('end'));
-    assert.equal(ended.length, 6);
+    assert.equal(ended.length, 12);
     assert.deepEqual(new Set(ended.map((one) => one.worker)), new Set(['one', 'two']));
   });
 

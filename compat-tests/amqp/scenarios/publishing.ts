@@ -127,7 +127,22 @@ export const publishing = [
     channel.publish('', queue, 'not mine', { userId: 'root' });
     await channel.closes();
   }),
-  ...['0', '100', '', 'soon', '-1', '1.5', ' 5', '5 ', '+5', '99999999999999999999', '0x10', '007'].map((expiration) =>
+  ...[
+    '0',
+    '100',
+    '',
+    'soon',
+    '-1',
+    '1.5',
+    ' 5',
+    '5 ',
+    '+5',
+    '99999999999999999999',
+    '0x10',
+    '007',
+    '315360000000',
+    '315360000001',
+  ].map((expiration) =>
     scenario(`message: expiration "${expiration}"`, async (scene) => {
       const channel = await scene.channel();
       const queue = scene.name('q');

@@ -4,6 +4,7 @@ import { access } from './access.ts';
 import { channels } from './channels.ts';
 import { connection } from './connection.ts';
 import { consuming } from './consuming.ts';
+import { delays } from './delays.ts';
 import { exchanges } from './exchanges.ts';
 import { expiry } from './expiry.ts';
 import { publishing } from './publishing.ts';
@@ -18,4 +19,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...consuming,
   ...expiry,
   ...access,
+  ...delays,
 ];
