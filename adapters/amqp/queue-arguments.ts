@@ -39,8 +39,8 @@ type QueueType = 'classic' | 'quorum';
 type Fail = (detail: string) => AmqpError;
 type Check = (field: FieldValue, fail: Fail, place: string) => void;
 
-/** The longest time that RabbitMQ's timers take. */
-const timeMaxMs = 0xffff_ffffn;
+/** The longest time that RabbitMQ takes, ten years: Celery makes queues with a time to live of more than four. */
+const timeMaxMs = 315_360_000_000n;
 const prioritiesMax = 255n;
 
 const integer = (field: FieldValue, fail: Fail): bigint => {

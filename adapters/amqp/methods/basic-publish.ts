@@ -29,7 +29,8 @@ import { exchangePlace, noSuchExchange } from '../topology.ts';
 const basicClass = 60;
 const mandatoryBit = 1;
 const immediateBit = 2;
-const expirationMsMax = 0xffff_ffff;
+/** Ten years, as RabbitMQ. */
+const expirationMsMax = 315_360_000_000;
 const delayMsMax = 0xffff_ffff;
 
 /** The method's arguments: a reserved short, exchange and routing key as short strings, one octet of bits. */
