@@ -57,6 +57,12 @@ test('a duplicate without a reason, and the reasons', () => {
   assert.deepEqual(kinds([...happened.slice(0, 3), refused, ...happened.slice(3)], expected(upTo(2))), []);
 });
 
+test('what a paused member had fetched is given by it late, in the stint that it was in', () => {
+  const late = [assign('a', 1, 0), ...give('a', 0, 0), assign('b', 2, 0), ...give('b', 0, 1), ...give('a', 0, 1)];
+  assert.deepEqual(kinds(late, expected(upTo(2), ['a'])), []);
+  assert.deepEqual(kinds(late, expected(upTo(2))), ['needless-duplicate']);
+});
+
 test('a partition held twice in a generation, and a commit of an older one', () => {
   assert.deepEqual(kinds([assign('a', 3, 0), assign('b', 3, 0)], expected([])), ['held-twice']);
   assert.deepEqual(kinds([assign('a', 3, 0), assign('b', 4, 0), commit('a', 3, 0, 7)], expected([])), ['late-commit']);
