@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { after } from '../harness/test.ts';
 import { scratch } from '../harness/work.ts';
 import { startKafka } from '../peers/kafka/kafka.ts';
-import { connectJars, startConnect } from './apps/connect.ts';
+import { connectJars, startConnect, startMirrorMaker } from './apps/connect.ts';
 import { Client } from './client.ts';
 import { Actor, fresh, Stage, until } from './stage.ts';
 
@@ -89,39 +89,50 @@ void describe('applications', { concurrency: 3 }, () => {
     assert.equal((await java.call('offsets', { topic })).end, 200);
   });
 
-  void it('MirrorMaker 2: topics of a real Kafka come over with partitions, records and configuration', async () => {
+  void it('MirrorMaker 2: topics of a real Kafka come over with partitions, records, configuration and groups’ places', async () => {
     const folder = scratch('mirror');
     const { server, bootstrap } = await startKafka(scratch('mirror-source'), { heap: '384m' });
     const source = await Client.start('java-4', bootstrap);
     after(async () => [await source.stop(), await server.stop()]);
     const topic = fresh('mirrored');
     await source.call('createTopic', { topic, partitions: 3, configs: { 'retention.ms': '123456789' } });
+    const base = Date.now() - 60_000;
     const messages = Array.from({ length: 300 }, (_, i) => ({
       key: Buffer.from(`k${i}`).toString('base64'),
       value: Buffer.from(`v${i}`).toString('base64'),
       partition: i % 3,
-      timestamp: 1_700_000_000_000 + i,
+      timestamp: base + i,
       headers: [['n', Buffer.from(`${i}`).toString('base64')]],
     }));
     const send = async (part: typeof messages): Promise<unknown> =>
       source.call('produce', { topic, messages: part, producer: { compression: 'lz4', lingerMs: 20 } });
     await send(messages.slice(0, 150));
-    const mirror = {
-      'connector.class': 'org.apache.kafka.connect.mirror.MirrorSourceConnector',
-      'source.cluster.alias': 'real',
-      'target.cluster.alias': 'target',
-      'source.cluster.bootstrap.servers': bootstrap,
-      'target.cluster.bootstrap.servers': stage.bootstrap,
-      topics: `${topic}.*`,
+    const group = fresh('mirrored-group');
+    const mirror = await startMirrorMaker(folder, {
+      clusters: 'real, target',
+      'real.bootstrap.servers': bootstrap,
+      'target.bootstrap.servers': stage.bootstrap,
+      'real->target.enabled': 'true',
+      'target->real.enabled': 'false',
+      'real->target.topics': topic,
+      'real->target.groups': group,
       'replication.factor': 1,
+      'checkpoints.topic.replication.factor': 1,
+      'heartbeats.topic.replication.factor': 1,
       'offset-syncs.topic.replication.factor': 1,
+      'offset.storage.replication.factor': 1,
+      'status.storage.replication.factor': 1,
+      'config.storage.replication.factor': 1,
       'refresh.topics.interval.seconds': 1,
+      'refresh.groups.interval.seconds': 1,
       'sync.topic.configs.interval.seconds': 1,
       'sync.topic.acls.enabled': 'false',
+      'sync.group.offsets.enabled': 'true',
+      'sync.group.offsets.interval.seconds': 1,
+      'emit.checkpoints.interval.seconds': 1,
+      'offset.lag.max': 0,
       'tasks.max': 2,
-    };
-    const settings = { 'offset.storage.file.filename': join(folder, 'offsets') };
-    const { server: worker } = await startConnect('standalone', folder, stage.bootstrap, settings, { mirror });
+    });
     const copy = `real.${topic}`;
     const ends = async (): Promise<number> => {
       let all = 0;
@@ -132,6 +143,7 @@ void describe('applications', { concurrency: 3 }, () => {
     await until(
       'the first half',
       async () => (await java.call('topics')).topics.includes(copy) && (await ends()) === 150,
+      90_000,
     );
     await send(messages.slice(150));
     await source.call('createPartitions', { topic, count: 4 });
@@ -143,7 +155,7 @@ void describe('applications', { concurrency: 3 }, () => {
         Array.from({ length: 100 }, (_, i) => i * 3 + partition).map((i) => [
           `k${i}`,
           `v${i}`,
-          1_700_000_000_000 + i,
+          base + i,
           ['n', `${i}`],
         ]),
       );
@@ -156,6 +168,16 @@ void describe('applications', { concurrency: 3 }, () => {
       'the configuration',
       async () => (await java.call('configs', { name: copy })).configs['retention.ms']!.value === '123456789',
     );
-    await worker.stop();
+    // A group that read half of a partition there may go on behind it here.
+    await source.call('setOffsets', { group, offsets: { [`${topic}/1`]: 60 } });
+    await until(
+      'the group has its place',
+      async () => {
+        const { offsets } = await java.call('committed', { group });
+        return offsets[`${copy}/1`]?.offset === 60;
+      },
+      60_000,
+    );
+    await mirror.stop();
   });
 });

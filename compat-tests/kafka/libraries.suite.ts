@@ -210,7 +210,11 @@ for (const library of LIBRARIES) {
       });
       await actor.call('createPartitions', { topic, count: 5 });
       await until('five partitions', async () => (await java.call('describeTopic', { topic })).partitions.length === 5);
-      await actor.produce(topic, inPartition(4, texts(10)));
+      // A producer that knows the topic refuses the new partition by itself until it has heard of it.
+      await until('the new partition is written', async () => {
+        await actor.produce(topic, inPartition(4, texts(10)));
+        return true;
+      });
       // The administration client may know the topic as it was for a moment longer.
       let low: number | undefined;
       await until('records deleted', async () => {

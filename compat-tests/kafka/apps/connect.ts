@@ -28,6 +28,15 @@ export interface Connect {
   readonly rest: string;
 }
 
+/** MirrorMaker 2 as a process of its own, with Connect inside. */
+export async function startMirrorMaker(folder: string, settings: Properties): Promise<ServerProcess> {
+  const libraries = await connectJars();
+  const file = written(join(folder, 'mirror.properties'), settings);
+  const main = 'org.apache.kafka.connect.mirror.MirrorMaker';
+  const args = [...JVM, `-Duser.home=${work('home')}`, '-cp', `${libraries}/*`, main, file];
+  return new ServerProcess('mirror maker', 'java', args, { logFile: join(folder, 'mirror.log') });
+}
+
 const written = (file: string, properties: Properties): string => {
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(file, lines.join(''));
