@@ -196,6 +196,13 @@ export const SUITES: readonly SuiteRow[] = [
     needs: [],
   },
   {
+    name: 'amqp/spring',
+    file: 'amqp/spring.suite.ts',
+    what: 'Spring AMQP: templates, containers, confirms, direct replies, retries',
+    needs: ['java'],
+    hasOracle: true,
+  },
+  {
     name: 'amqp/celery',
     file: 'amqp/celery.suite.ts',
     what: 'Celery with real workers: rpc results, retries, ETA, prefetch, late acks',

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ClientProcess } from '../harness/client-process.ts';
 import { ServerProcess } from '../harness/process.ts';
+import { Product } from '../harness/product.ts';
 import { fresh } from '../harness/suite.ts';
-import { startTarget, type Target } from '../harness/target.ts';
+import { isAgainstPeers, startTarget, type Target } from '../harness/target.ts';
 import { after, before } from '../harness/test.ts';
 import { pythonWith } from '../harness/toolchain.ts';
 import { until } from '../harness/wait.ts';
@@ -27,6 +28,8 @@ interface Settings {
   readonly concurrency?: number;
   readonly prefetch?: number;
   readonly queueType?: 'classic' | 'quorum';
+  /** The broker's, when it is not the one of all. */
+  readonly url?: string;
 }
 
 let target: Target;
@@ -60,7 +63,7 @@ class Application {
   #environment(worker = ''): NodeJS.ProcessEnv {
     return {
       ...process.env,
-      BROKER_URL: `${target.endpoints.amqp}//`,
+      BROKER_URL: `${this.#settings.url ?? target.endpoints.amqp}//`,
       TASK_QUEUE: this.queue,
       TASK_QUEUE_TYPE: this.#settings.queueType ?? 'classic',
       PREFETCH: String(this.#settings.prefetch ?? 4),
@@ -218,6 +221,21 @@ void describe('celery', { concurrency: 4 }, () => {
     assert.equal(await app.result(await app.send('mark', [app.file, 'now'])), 'now');
     assert.equal(await app.result(late), 'late');
     assert.ok(app.lines().at(-1)!.at - sentAt >= 2_900, `${app.lines().at(-1)!.at - sentAt} ms`);
+  });
+
+  void it('a broker that is called RabbitMQ is asked for other things, and does them', {
+    // Celery looks at product and version and then asks for a prefetch of the whole channel.
+    skip: isAgainstPeers ? 'it is RabbitMQ' : false,
+  }, async () => {
+    const product = await Product.start('celery-named', {
+      settings: { 'amqp.productName': 'RabbitMQ', 'amqp.productVersion': '3.13.7' },
+    });
+    toEnd.push(() => product.stop());
+    const app = new Application({ url: product.endpoints.amqp });
+    await app.worker('w');
+    assert.equal(await app.result(await app.send('add', [2, 3])), 5);
+    assert.equal(await app.result(await app.send('flaky', [app.file, 2, 0.2])), 2);
+    assert.equal(await app.result(await app.send('mark', [app.file, 'late'], { countdown: 1 })), 'late');
   });
 
   void it('remote control reaches every worker, a revoked task is not done', async () => {
