@@ -94,6 +94,8 @@ export class Deaths {
       else this.shard.signals.counts.deadLettered++;
       return true;
     } catch (error) {
+      // The journal failed in the middle of it, and everybody has been told: the next start finds the message here.
+      if (this.shard.log.lost !== null) return false;
       if (!(error instanceof BrokerError) || !error.retriable) throw error;
       const notBeforeMs = this.shard.log.storeTimeMs() + RETRY_MS;
       // Else a restart would find the lease that ended here, and count it as a delivery.

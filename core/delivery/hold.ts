@@ -153,6 +153,7 @@ export class Hold {
       if (this.publisher.transfer(append, keys, original) === 0) this.drop(offset, count);
       else ledger.skip(offset, count);
     } catch (error) {
+      if (this.shard.log.lost !== null) return;
       if (!(error instanceof BrokerError)) throw error;
       if (error.code === 'exchange-not-found') this.drop(offset, count);
       else this.later(offset, RETRY_MS);

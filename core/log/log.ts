@@ -248,7 +248,8 @@ export class Log {
   }
 
   private startSync(inline: boolean): void {
-    if (this.syncing) return;
+    // What hears of a commit appends too, and so may be the one that finds the journal failing.
+    if (this.syncing || this.lost !== null) return;
     const upTo = this.writtenTo;
     this.syncs++;
     if (inline) {
