@@ -92,7 +92,7 @@ export const SUITES: readonly SuiteRow[] = [
     name: 'kafka/chaos',
     file: 'kafka/chaos.suite.ts',
     what: 'members of a group killed, paused and restarted under load',
-    needs: ['java', 'go'],
+    needs: ['java'],
     hasOracle: true,
   },
   {
@@ -106,7 +106,7 @@ export const SUITES: readonly SuiteRow[] = [
     name: 'kafka/faults',
     file: 'kafka/faults.suite.ts',
     what: 'a bad network, kill -9 in a rebalance, 5,000 partitions, a silent reader, hostile bytes',
-    needs: ['java', 'python', 'go'],
+    needs: ['java', 'python'],
   },
   {
     name: 'kafka/apps',

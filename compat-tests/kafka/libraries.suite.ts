@@ -2,9 +2,8 @@
 // in CAN.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Unavailable } from '../harness/toolchain.ts';
 import { LIBRARIES, type Library } from './client.ts';
-import { commandOf } from './libraries.ts';
+import { whyMissing } from './libraries.ts';
 import { Actor, fresh, inPartition, offsetsOf, Stage, texts, until, values } from './stage.ts';
 
 const stage = new Stage('libraries');
@@ -19,19 +18,9 @@ const CANNOT: Partial<Record<Library, readonly string[]>> = {
 };
 const can = (library: Library, what: string): boolean => !(CANNOT[library] ?? []).includes(what);
 
-async function missing(library: Library): Promise<string | false> {
-  return commandOf(library).then(
-    () => false,
-    (reason: unknown) => {
-      if (reason instanceof Unavailable) return reason.message;
-      throw reason;
-    },
-  );
-}
-
 // All of them before the first suite is there: the stage is taken down when the suites known by then have ended.
 const reasons = new Map<Library, string | false>();
-for (const library of LIBRARIES) reasons.set(library, await missing(library));
+for (const library of LIBRARIES) reasons.set(library, await whyMissing(library));
 
 for (const library of LIBRARIES) {
   void describe(library, { concurrency: 6, skip: reasons.get(library) }, () => {

@@ -1,7 +1,7 @@
 // Fetches and builds Kafka's client libraries from the lists in java/, go/, python/ and node/, once per content of those
 // lists, and says how a driver of each is started.
 import { join } from 'node:path';
-import { compiled, goProgram, jars, nodePackages, pythonWith } from '../harness/toolchain.ts';
+import { compiled, goProgram, jars, nodePackages, pythonWith, Unavailable } from '../harness/toolchain.ts';
 import { COMPAT, work } from '../harness/work.ts';
 import type { Library } from './client.ts';
 
@@ -49,4 +49,15 @@ export async function commandOf(library: Library): Promise<[string, string[]]> {
     case 'kafkajs':
       return [process.execPath, [join(here, 'node/kafkajs.ts')]];
   }
+}
+
+/** Why this machine cannot have a library; false when it can. */
+export async function whyMissing(library: Library): Promise<string | false> {
+  return commandOf(library).then(
+    () => false,
+    (reason: unknown) => {
+      if (reason instanceof Unavailable) return reason.message;
+      throw reason;
+    },
+  );
 }
