@@ -56,7 +56,8 @@ async function throughBadNetwork(library: Library, say: (line: string) => void):
       })();
       const rounds = isLong ? 200 : 20;
       const sent: string[] = [];
-      for (let round = 0; round < rounds; round++) {
+      // As many rounds as it takes for some answers to be lost.
+      for (let round = 0; round < rounds || (network.counts.swallowed < 3 && round < 400); round++) {
         const messages = texts(40, `m-${round}`).map((one) => ({
           value: Buffer.from(one.value as string).toString('base64'),
           partition: 0,
@@ -75,7 +76,7 @@ async function throughBadNetwork(library: Library, say: (line: string) => void):
       say(
         `${library}, seed ${seed}: ${network.counts.cut} connections cut, ${network.counts.swallowed} answers swallowed`,
       );
-      assert.ok(network.counts.swallowed > 0, 'some answers did not arrive');
+      assert.ok(network.counts.swallowed >= 3, 'some answers did not arrive');
       assert.equal(end, sent.length, 'each record is stored once');
       assert.deepEqual(values(await java.read(topic, sent.length)), sent);
     });

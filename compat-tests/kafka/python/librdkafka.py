@@ -27,7 +27,7 @@ def producer(command):
         "enable.idempotence": wanted.get("idempotent", False),
         "compression.type": wanted.get("compression", "none"),
         "linger.ms": wanted.get("lingerMs", 0),
-        "message.timeout.ms": 45_000,
+        "message.timeout.ms": 80_000,
         **({"message.max.bytes": wanted["requestBytesMax"]} if "requestBytesMax" in wanted else {}),
     }
     name = str(sorted(config.items()))
