@@ -57,7 +57,9 @@ export function administering(actor: Actor): void {
     assert.equal(await create({ topic: `${name}.x` }), null);
     assert.equal(await create({ topic: `${name}_x` }), differs('names-that-collide'));
     assert.equal(await create({ configs: { 'cleanup.policy': 'compact' } }), null);
-    const { configs } = await actor.call('configs', { name: await actor.topic(1) });
+    const made = await actor.topic(1);
+    await until('a new topic is known', async () => (await actor.codeOf('configs', { name: made })) === null);
+    const { configs } = await actor.call('configs', { name: made });
     assert.equal(configs['message.timestamp.after.max.ms']!.value, differs('future-timestamps'));
   });
 
