@@ -146,7 +146,9 @@ test(`${KILLS} times kill -9 under publishers with confirms and consumers with a
     const count = settled.count();
     assert.deepEqual(findings.slice(0, 10), [], `${findings.length} findings in the ${queueType} queue, seed ${seed}`);
     assert.ok(count.confirmed > KILLS * 20, `${count.confirmed} confirmed`);
-    t.diagnostic(`${queueType}: ${count.confirmed} confirmed, ${count.redelivered} of them delivered again`);
+    t.diagnostic(
+      `${queueType}: ${count.confirmed} confirmed, ${count.redelivered} of them delivered again, ${count.unmarked} unmarked long after their first delivery`,
+    );
   }
 });
 

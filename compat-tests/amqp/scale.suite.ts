@@ -81,8 +81,8 @@ test(`${READY} messages ready behind one that is not acknowledged`, async (t) =>
   await reader.until('the old message again', () => reader.deliveries === READY);
   await sleep(300);
   assert.equal(reader.deliveries, READY);
-  // 48 bytes a message at most would be a heap that grows with the backlog.
-  assert.ok(full - empty < 300 * MIB, `${megabytes(full - empty)} for ${READY} ready messages`);
+  // Caches fill up; a heap that grew with the backlog would take some hundred bytes for each message.
+  assert.ok(full - empty < 400 * MIB, `${megabytes(full - empty)} for ${READY} ready messages`);
   assert.ok(most < 700 * MIB, `at most ${megabytes(most)}`);
   for (const flow of [publisher, reader]) flow.end();
 });

@@ -61,6 +61,13 @@ test('what comes again is marked, and what comes first is not, when no consumer 
   killed.settled.killed();
   killed.settled.delivered('a', true);
   assert.deepEqual(kinds(killed.settled), []);
+  const late = history();
+  late.settled.delivered('a', false);
+  late.at(5_000);
+  late.settled.killed();
+  late.settled.delivered('a', false);
+  assert.deepEqual(kinds(late.settled), []);
+  assert.equal(late.settled.count().unmarked, 1);
   const left = history();
   left.settled.left();
   left.settled.delivered('a', true);

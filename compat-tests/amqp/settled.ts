@@ -25,6 +25,7 @@ export class Settled {
   readonly #now: () => number;
   #kills: number[] = [];
   #ends = 0;
+  #unmarked = 0;
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
@@ -45,8 +46,11 @@ export class Settled {
       // Only a kill can make an acknowledgement be lost, and only a fresh one.
       if (!this.#isFreshAtKill(message.ackedAt)) this.#find('came-again', value);
     }
-    if (message.deliveries > 0 && !isMarked && !this.#isFreshAtKill(message.deliveredAt))
-      this.#find('not-marked', value);
+    if (message.deliveries > 0 && !isMarked) {
+      // What was handed out before a kill should be marked and is not promised to be: it is counted.
+      if (this.#kills.every((at) => at < message.deliveredAt)) this.#find('not-marked', value);
+      else if (!this.#isFreshAtKill(message.deliveredAt)) this.#unmarked++;
+    }
     // A consumer that ended may have been handed what it never saw.
     if (message.deliveries === 0 && isMarked && message.ends === this.#ends) this.#find('wrongly-marked', value);
     message.deliveries++;
@@ -77,11 +81,12 @@ export class Settled {
   }
 
   /** Counts, for a test that must know that there was a load. */
-  count(): { confirmed: number; redelivered: number } {
+  count(): { confirmed: number; redelivered: number; unmarked: number } {
     const all = [...this.#messages.values()];
     return {
       confirmed: all.filter((one) => one.isConfirmed).length,
       redelivered: all.filter((one) => one.deliveries > 1).length,
+      unmarked: this.#unmarked,
     };
   }
 
