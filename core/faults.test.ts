@@ -56,7 +56,7 @@ async function judge(told: Story, disk: SimDisk, what: string, goesOn = true): P
 }
 
 describe('a crash', () => {
-  it('at no call loses what was acknowledged', { timeout: 120_000 }, async () => {
+  it('at no call loses what was acknowledged', { timeout: 600_000 }, async () => {
     const seen = new Set<string>();
     const { calls } = await story((_n, call) => {
       seen.add(`${call.op} ${call.path.replace(/\d+/g, 'N')}`);
