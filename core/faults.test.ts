@@ -102,7 +102,7 @@ describe('a crash', () => {
     expect(tried).toBeGreaterThan(15);
   });
 
-  it('of the start itself, at any call, loses nothing either', { timeout: 120_000 }, async () => {
+  it('of the start itself, at any call, loses nothing either', { timeout: 600_000 }, async () => {
     for (const at of [200, 330]) {
       const { story: told } = await story((n) => {
         if (n === at) throw new SimCrash();
@@ -136,7 +136,7 @@ async function begins(told: Story, disk: SimDisk): Promise<void> {
 
 describe('an error of the disk', () => {
   for (const op of ['write', 'sync', 'sync-async', 'rename', 'sync-directory', 'open', 'remove'] as const) {
-    it(`at any ${op} is never taken for an acknowledgement`, { timeout: 120_000 }, async () => {
+    it(`at any ${op} is never taken for an acknowledgement`, { timeout: 600_000 }, async () => {
       for (let n = 1; ; n++) {
         let seen = 0;
         const { story: told } = await story((_n, call) => {
@@ -154,7 +154,7 @@ describe('an error of the disk', () => {
 });
 
 describe('a full disk', () => {
-  it('at any write is refused to publishers only, and lifts by itself', { timeout: 120_000 }, async () => {
+  it('at any write is refused to publishers only, and lifts by itself', { timeout: 600_000 }, async () => {
     for (const room of [0, 8, 20, 60, 120]) {
       const told = await new Story().begin();
       const { sim } = told;

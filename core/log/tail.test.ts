@@ -49,7 +49,7 @@ class Bytes implements Pick<DiskFile, 'read'> {
 }
 
 describe('the tail of the log', () => {
-  it('is cut at exactly the last whole entry, at each of 65,536 bytes, three ways', { timeout: 120_000 }, async () => {
+  it('is cut at exactly the last whole entry, at each of 65,536 bytes, three ways', { timeout: 600_000 }, async () => {
     const { sim } = await filled();
     const original = sim.disk.bytesOf(PATH);
     const head = decodeSegmentHead(original, crc32c)!;
@@ -87,7 +87,7 @@ describe('the tail of the log', () => {
     }
   });
 
-  it('leaves a broker with the exact prefix, which goes on', { timeout: 120_000 }, async () => {
+  it('leaves a broker with the exact prefix, which goes on', { timeout: 600_000 }, async () => {
     const { sim, bodies } = await filled();
     const original = sim.disk.bytesOf(PATH);
     const end = endOf(original);
