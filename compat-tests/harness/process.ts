@@ -1,5 +1,6 @@
 // A server process of a suite: started with its output in a log file, awaited until ready, stopped by its own pid.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -89,17 +90,31 @@ export class ServerProcess {
   }
 }
 
-/** Ports that were free a moment ago, all different. */
+/**
+ * Below the ports that systems give to outgoing connections, so that none of those takes one before its server does;
+ * eight apart, as brokers of RocketMQ use the ports around theirs.
+ */
+const PORTS = { first: 10_248, last: 32_696, apart: 8 } as const;
+const given = new Set<number>();
+
+/** Ports that were free a moment ago and were not given to anybody before, all different. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer();
-      return new Promise<typeof server>((done) => server.listen(0, '127.0.0.1', () => done(server)));
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = PORTS.first + PORTS.apart * randomInt((PORTS.last - PORTS.first) / PORTS.apart);
+    if (given.has(port) || !(await canListen(port))) continue;
+    given.add(port);
+    ports.push(port);
+  }
   return ports;
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once('error', () => done(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
+  });
 }
 
 export function isListening(port: number): Promise<boolean> {
