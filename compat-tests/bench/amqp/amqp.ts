@@ -23,13 +23,13 @@ interface Plan {
 
 const LONG: Plan = {
   repeats: 3,
-  warmUpSeconds: 5,
-  seconds: 10,
-  latencySeconds: 30,
+  warmUpSeconds: 3,
+  seconds: 8,
+  latencySeconds: 20,
   windows: [1, 100, 1_000],
   sizes: [100, 1_024],
   fanOuts: [10, 100],
-  backlog: 500_000,
+  backlog: 300_000,
   waiting: 1_000_000,
 };
 const SHORT: Plan = {
@@ -70,7 +70,8 @@ class Bench {
     this.#shuffled = shuffledBy(random);
   }
 
-  async run(): Promise<void> {
+  /** Measures; tells after each repeat how many there were. */
+  async *run(): AsyncGenerator<number> {
     for (let repeat = 0; repeat < this.plan.repeats; repeat++) {
       const told = (what: string): void => console.error(`  repeat ${repeat + 1} of ${this.plan.repeats}: ${what}`);
       for (const name of this.#shuffled<ServerName>([...BROKERS, 'null'])) {
@@ -89,6 +90,7 @@ class Bench {
         told(`memory, ${name}`);
         await withServer(name, (server) => this.#waits(name, server));
       }
+      yield repeat + 1;
     }
   }
 
@@ -184,11 +186,13 @@ class Bench {
   }
 }
 
-export async function* benchAmqp(_work: string, short: boolean): AsyncGenerator<Table> {
+export async function* benchAmqp(_work: string, short: boolean): AsyncGenerator<readonly Table[]> {
   const { random, seed } = seeded();
   const bench = new Bench(short ? SHORT : LONG, random);
-  await bench.run();
-  const { figures, plan } = bench;
+  for await (const repeats of bench.run()) yield tables(bench, seed, repeats);
+}
+
+function tables({ figures, plan }: Bench, seed: number, repeats: number): Table[] {
   const compared = (key: string, show: (value: number | null) => string): string[] => {
     const [rabbitmq, ours] = BROKERS.map((name) => figures.median(key, name)) as [number | null, number | null];
     return [show(rabbitmq), show(ours), ratio(ours, rabbitmq)];
@@ -199,47 +203,49 @@ export async function* benchAmqp(_work: string, short: boolean): AsyncGenerator<
       .rows(prefix)
       .sort(byName)
       .map((row) => [row, ...compared(prefix + row, show)]);
-  yield {
-    title: 'Publishing with confirms',
-    text: `PerfTest with one publisher; the window is how many may be unconfirmed. Classic: confirmed after the write. Quorum: after a sync. The null server stores nothing: its column is the client's bound here. Order from seed ${seed}; nacked ${figures.median('nacked', 'rosettamq') ?? 0} of ours.`,
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio', 'null server', 'of the bound'],
-    rows: figures
-      .rows('publish ')
-      .sort(byName)
-      .map((row) => {
-        const [ours, bound] = (['rosettamq', 'null'] as const).map((name) => figures.median(`publish ${row}`, name));
-        return [row, ...compared(`publish ${row}`, thousands), thousands(bound!), ratio(ours!, bound!)];
-      }),
-  };
-  yield {
-    title: 'Consuming',
-    text: `One consumer with manual acknowledgements and a prefetch of ${PREFETCH}; published and consumed beside one publisher with a window of ${WINDOW}, or a backlog of ${plan.backlog}.`,
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
-    rows: table('read ', thousands),
-  };
-  yield {
-    title: 'Fan-out',
-    text: 'Deliveries of all queues together: one publisher with a window of 100, a fanout exchange, a consumer on each queue with manual acknowledgements; classic queues.',
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
-    rows: table('fan ', thousands),
-  };
   const loads = figures.rows('rate ').sort(byName);
   const rates = loads.map((row) => `${row}: ${thousands(figures.median(`rate ${row}`, 'rabbitmq'))}`).join(', ');
-  yield {
-    title: 'End-to-end latency',
-    text: `From the publish to the consumer's call, ${BODY_BYTES} B; half load is half of what the slower of the two published and consumed. Lower is better. Rates: ${rates}.`,
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
-    rows: [
-      ...table('latency ', micros),
-      ...figures
-        .rows('full p99 ')
-        .map((row) => [`${row}, as fast as it goes, p99`, ...compared(`full p99 ${row}`, micros)]),
-    ],
-  };
-  yield {
-    title: 'Memory',
-    text: `Resident memory of the broker's process; messages of ${BODY_BYTES} B in a classic queue without a consumer. Lower is better.`,
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
-    rows: table('memory ', megabytes),
-  };
+  return [
+    {
+      title: 'Publishing with confirms',
+      text: `PerfTest with one publisher; the window is how many may be unconfirmed. Classic: confirmed after the write. Quorum: after a sync. The null server stores nothing: its column is the client's bound here. Medians of ${repeats} repeats, order from seed ${seed}; nacked ${figures.median('nacked', 'rosettamq') ?? 0} of ours.`,
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio', 'null server', 'of the bound'],
+      rows: figures
+        .rows('publish ')
+        .sort(byName)
+        .map((row) => {
+          const [ours, bound] = (['rosettamq', 'null'] as const).map((name) => figures.median(`publish ${row}`, name));
+          return [row, ...compared(`publish ${row}`, thousands), thousands(bound!), ratio(ours!, bound!)];
+        }),
+    },
+    {
+      title: 'Consuming',
+      text: `One consumer with manual acknowledgements and a prefetch of ${PREFETCH}; published and consumed beside one publisher with a window of ${WINDOW}, or a backlog of ${plan.backlog}.`,
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
+      rows: table('read ', thousands),
+    },
+    {
+      title: 'Fan-out',
+      text: 'Deliveries of all queues together: one publisher with a window of 100, a fanout exchange, a consumer on each queue with manual acknowledgements; classic queues.',
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
+      rows: table('fan ', thousands),
+    },
+    {
+      title: 'End-to-end latency',
+      text: `From the publish to the consumer's call, ${BODY_BYTES} B; half load is half of what the slower of the two published and consumed. Lower is better. Rates: ${rates}.`,
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
+      rows: [
+        ...table('latency ', micros),
+        ...figures
+          .rows('full p99 ')
+          .map((row) => [`${row}, as fast as it goes, p99`, ...compared(`full p99 ${row}`, micros)]),
+      ],
+    },
+    {
+      title: 'Memory',
+      text: `Resident memory of the broker's process; messages of ${BODY_BYTES} B in a classic queue without a consumer. Lower is better.`,
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
+      rows: table('memory ', megabytes),
+    },
+  ];
 }
