@@ -81,7 +81,7 @@ function contextOf(
     random: systemRandom,
     log: log.child({ protocol: protocol.name }),
     authenticate: (name, password, host) => authenticator.authenticate(name, password, host),
-    attempt: (host, name, check) => authenticator.attempt(host, name, check),
+    attempt: (host, check) => authenticator.attempt(host, check),
     anonymous: (host) => authenticator.anonymous(host),
     internal: BROKER,
     open: () => authenticator.isOpen,
