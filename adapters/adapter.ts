@@ -40,10 +40,10 @@ export interface AdapterContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** Checks a name and password; null refuses. While no user exists any pair (and none) is accepted as `anonymous`. */
+  /** Checks a name and password; null refuses, and comes the later the more of them were wrong. While no user exists any pair (and none) is accepted as `anonymous`. */
   authenticate(name: string, password: string, host: string): Promise<Principal | null>;
-  /** Runs a check of another kind than name and password; an address that has failed too often has to wait (null). */
-  readonly attempt?: (host: string, check: () => Promise<Principal | null>) => Promise<Principal | null>;
+  /** Runs a check of another kind than name and password; the answer to a wrong one (null) comes late. */
+  readonly attempt?: (host: string, name: string, check: () => Promise<Principal | null>) => Promise<Principal | null>;
   /** The principal of a connection that has not authenticated: allowed everything only while no user exists. */
   anonymous(host: string): Principal;
   /** The broker's own principal, which may do everything: for what no client asks for, such as the end of its temporary queues. */

@@ -171,6 +171,12 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'rocketmq/slow-disk',
+    file: 'rocketmq/slow-disk.suite.ts',
+    what: 'Java clients while each sync of the disk takes 200 to 500 ms',
+    needs: ['java'],
+  },
+  {
     name: 'amqp/features',
     file: 'amqp/features.suite.ts',
     what: 'RabbitMQ’s extensions with amqplib, pika and the Java client',

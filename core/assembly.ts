@@ -187,7 +187,7 @@ export class Assembly {
       authorise: (principal, topic, namespace, exchange) =>
         this.authorise(principal, 'publish', 'topic', namespace, topic?.name ?? exchange ?? ''),
       held: (dueMs, offset) => this.hold.add(dueMs, offset),
-      isFull: (_queue, topic, bytes) => this.leases.deaths.isFull(topic, bytes),
+      isFull: (queue, topic, bytes) => this.leases.deaths.isFull(queue, topic, bytes),
       refused: (queue, topic, append) => deadLetters.refused(queue, topic, append),
     });
     const deadLetters = new DeadLetters(this.publisher, this.reader, codecs, () => this.shard.log.storeTimeMs());

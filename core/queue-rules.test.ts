@@ -100,6 +100,16 @@ describe('a message that has lived its time', () => {
     expect(got).toEqual(['seen']);
   });
 
+  it('nor by its own word does, in the very turn in which it comes', async () => {
+    const s = await sim();
+    const work = await s.queue('work');
+    s.publish(work, ['k|t|lost'], { expiryMs: s.broker.nowMs() });
+    expect(takeAll(s, work)).toEqual([]);
+    const { got } = consumer(s, work);
+    s.publish(work, ['k|t|seen'], { expiryMs: s.broker.nowMs() });
+    expect(got).toEqual(['seen']);
+  });
+
   it('does not go round for ever where nobody rejects it', async () => {
     const s = await sim();
     const a = await s.queue('a', { messageTtlMs: 10, deadLetter: { exchange: '', routingKey: 'b' } });
@@ -176,6 +186,40 @@ describe('a queue with a limit', () => {
     expect(takeAll(s, work)).toEqual(['cccc', 'dddd', 'eeee']);
   });
 
+  it('of bytes counts a backlog that a start finds without reading it on the loop, and never too much of it', async () => {
+    const count = 5_000;
+    let s = await sim({ coldBytes: 0 });
+    const work = await s.queue('work', { rules: { readyBytesMax: count * 20 } });
+    for (let n = 0; n < count; n++) s.send(work, [`k|t|${String(n).padStart(4, '0')}`]);
+    s.rest(20);
+    s = await s.restart('kill');
+    const reads = { read: 0, 'read-async': 0 };
+    s.disk.beforeCall = ({ op, path }) => {
+      if ((op === 'read' || op === 'read-async') && path.endsWith('.seg')) reads[op]++;
+    };
+    // Not counted yet: nothing dies for it, and what is taken and comes back meanwhile is counted once.
+    s.disk.latencyMs = () => 5;
+    s.publish(work, ['k|t|next']);
+    expect(ready(s, work)).toBe(count + 1);
+    const { one } = consumer(s, work, 3);
+    s.rest(2_000);
+    expect(ready(s, work)).toBe(count - 2);
+    expect(reads.read).toBe(0);
+    expect(reads['read-async']).toBeGreaterThan(0);
+    // Back again, and cold; two of them are taken before they could be read.
+    s.broker.unsubscribe(one);
+    const me = {};
+    for (const body of ['0000', '0001']) expect(s.take(s.ownGroup(work), work.queues[0]!, me)?.body).toBe(body);
+    s.rest(20);
+    expect(ready(s, work)).toBe(count - 1);
+    for (const body of ['more', 'last']) s.publish(work, [`k|t|${body}`]);
+    s.rest(20);
+    expect(ready(s, work)).toBe(count);
+    s.broker.release(me);
+    s.rest(20);
+    expect(ready(s, work)).toBe(count);
+  });
+
   it('refuses what is too much, as a dead letter if it is to be one, and says so', async () => {
     const s = await sim();
     const dead = await s.queue('dead');
@@ -192,6 +236,38 @@ describe('a queue with a limit', () => {
     expect(takeAll(s, plain)).toEqual(['first']);
     expect(takeAll(s, work)).toEqual(['first']);
     expect(s.readFrom(dead.queues[0]!, 0).map(([, body]) => body)).toEqual(['second']);
+  });
+});
+
+describe('a queue that refuses what is too many bytes', () => {
+  it('counts what is under way once, though there is always some', async () => {
+    const s = await sim({ inlineSyncMs: 0 });
+    const work = await s.queue('work', { rules: { readyBytesMax: 80, overflow: 'refuse' } });
+    consumer(s, work, 100, { autoSettle: true });
+    s.disk.latencyMs = () => 10;
+    for (let n = 0; n < 20; n++) {
+      const one = s.append([`k|t|${String(n).padStart(4, '0')}`], { topic: work });
+      expect(s.broker.append(TESTER, one, { appended: () => undefined }, 0), `message ${n}`).toBe(1);
+      s.clock.advance(6);
+    }
+    s.rest(20);
+    expect(ready(s, work)).toBe(0);
+  });
+
+  it('counts what is under way of each priority until it is ready', async () => {
+    const s = await sim();
+    const work = await s.topic('work', {
+      kind: 'queue',
+      queues: 3,
+      attributes: { rules: { readyBytesMax: 40, overflow: 'refuse' } },
+    });
+    const offer = (body: string): number => {
+      const at = { topic: null, exchange: '', routingKey: 'work', queue: -1, priority: 2 };
+      return s.broker.append(TESTER, s.append([`k|t|${body}`], at), { appended: () => undefined }, 0);
+    };
+    expect([offer('aaaa'), offer('bbbb'), offer('cccc')]).toEqual([1, 1, 0]);
+    s.turn();
+    expect([offer('dddd'), ready(s, work)]).toEqual([0, 2]);
   });
 });
 

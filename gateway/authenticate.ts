@@ -1,29 +1,35 @@
 // Who is asking. The core checks names and passwords, and remembers those that were right; here stands what concerns the
-// addresses that ask: while no user exists everybody is let in as `anonymous`, and an address that keeps guessing waits.
+// addresses that ask: while no user exists everybody is let in as `anonymous`, and whoever keeps guessing gets its answers late.
+//
+// Invariants: a right login is never kept waiting for another's wrong ones, since many clients may share an address; a wrong
+// one is answered the later the more of them came for the same name from the same address; what is kept is bounded.
 import { BrokerError } from '../core/errors.ts';
 import type { Clock, Principal } from '../core/types.ts';
 import type { Verbs } from '../core/verbs.ts';
 
 export const ANONYMOUS = 'anonymous';
 
-/** After so many wrong pairs in a row an address waits, twice as long with each further one. */
-const FAILURES_FREE = 5;
-const PAUSE_MS_MIN = 250;
-const PAUSE_MS_MAX = 30_000;
-/** Addresses that are kept in mind; the one that failed longest ago is forgotten first. */
-const FAILING_HOSTS_MAX = 4_096;
+/** A first wrong login is answered so late (as Kafka's brokers do), each further one twice as late, and never later. */
+const DELAY_MS_MIN = 100;
+/** The handshakes of all protocols give a client longer than this. */
+const DELAY_MS_MAX = 5_000;
+/** Who has not failed for so long begins again. */
+const FORGOTTEN_MS = 60_000;
+/** Pairs of address and name that are kept in mind; the one that failed longest ago is forgotten first. */
+const FAILING_MAX = 4_096;
+const NAME_CHARS_MAX = 255;
 
 interface Failing {
-  failures: number;
-  untilMs: number;
+  readonly failures: number;
+  readonly atMs: number;
 }
 
 export class Authenticator {
   readonly #broker: Pick<Verbs, 'authenticate' | 'secured'>;
-  readonly #clock: Pick<Clock, 'nowMs'>;
+  readonly #clock: Pick<Clock, 'nowMs' | 'setTimer'>;
   readonly #failing = new Map<string, Failing>();
 
-  constructor(broker: Pick<Verbs, 'authenticate' | 'secured'>, clock: Pick<Clock, 'nowMs'>) {
+  constructor(broker: Pick<Verbs, 'authenticate' | 'secured'>, clock: Pick<Clock, 'nowMs' | 'setTimer'>) {
     this.#broker = broker;
     this.#clock = clock;
   }
@@ -37,34 +43,41 @@ export class Authenticator {
     return { name: ANONYMOUS, host };
   }
 
-  /** The principal, or null when the pair is wrong, the address has to wait, or too many passwords are being checked. */
+  /** The principal; or, after a while, null when the pair is wrong or too many passwords are being checked. */
   async authenticate(name: string, password: string, host: string): Promise<Principal | null> {
     if (this.isOpen) return this.anonymous(host);
-    return this.attempt(host, () => this.#broker.authenticate(name, password, host));
+    return this.attempt(host, name, () => this.#broker.authenticate(name, password, host));
   }
 
-  /** The outcome of the check, or null when the address has to wait. */
-  async attempt(host: string, check: () => Promise<Principal | null>): Promise<Principal | null> {
-    const failing = this.#failing.get(host);
-    if (failing !== undefined && failing.untilMs > this.#clock.nowMs()) return null;
+  /** The outcome of another kind of check; null comes after a while. */
+  async attempt(host: string, name: string, check: () => Promise<Principal | null>): Promise<Principal | null> {
+    const key = `${host} ${name.slice(0, NAME_CHARS_MAX)}`;
+    let delayMs = DELAY_MS_MIN;
     try {
       const principal = await check();
-      if (principal === null) this.#failed(host);
-      else this.#failing.delete(host);
-      return principal;
+      if (principal !== null) {
+        this.#failing.delete(key);
+        return principal;
+      }
+      delayMs = this.#failed(key);
     } catch (error) {
       // Too many at once, or a password that no user could have: refused like a wrong one.
-      if (error instanceof BrokerError) return null;
-      throw error;
+      if (!(error instanceof BrokerError)) throw error;
     }
+    await new Promise<void>((resolve) => {
+      this.#clock.setTimer(delayMs, () => resolve());
+    });
+    return null;
   }
 
-  #failed(host: string): void {
-    const failures = (this.#failing.get(host)?.failures ?? 0) + 1;
-    const over = failures - FAILURES_FREE;
-    const pauseMs = over < 0 ? 0 : Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** Math.min(over, 10));
-    this.#failing.delete(host);
-    if (this.#failing.size >= FAILING_HOSTS_MAX) this.#failing.delete(this.#failing.keys().next().value!);
-    this.#failing.set(host, { failures, untilMs: this.#clock.nowMs() + pauseMs });
+  /** How long the answer has to wait. */
+  #failed(key: string): number {
+    const nowMs = this.#clock.nowMs();
+    const last = this.#failing.get(key);
+    const before = last === undefined || nowMs - last.atMs > FORGOTTEN_MS ? 0 : last.failures;
+    this.#failing.delete(key);
+    if (this.#failing.size >= FAILING_MAX) this.#failing.delete(this.#failing.keys().next().value!);
+    this.#failing.set(key, { failures: before + 1, atMs: nowMs });
+    return Math.min(DELAY_MS_MAX, DELAY_MS_MIN * 2 ** Math.min(before, 10));
   }
 }

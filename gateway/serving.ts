@@ -81,7 +81,7 @@ function contextOf(
     random: systemRandom,
     log: log.child({ protocol: protocol.name }),
     authenticate: (name, password, host) => authenticator.authenticate(name, password, host),
-    attempt: (host, check) => authenticator.attempt(host, check),
+    attempt: (host, name, check) => authenticator.attempt(host, name, check),
     anonymous: (host) => authenticator.anonymous(host),
     internal: BROKER,
     open: () => authenticator.isOpen,

@@ -121,7 +121,7 @@ export class Channel implements AppendTarget {
     connection.frames.deliver(this.number, consumer.tagOctets, tag, leased.redelivered, payload, view);
     if (consumer.autoSettle) return;
     this.#unacked.push(tag, this.#source(consumer.group, queue, consumer), offset);
-    consumer.inFlight++;
+    consumer.taken();
     this.#consumed++;
   }
 
@@ -265,16 +265,15 @@ export class Channel implements AppendTarget {
     const source = this.#sources[index]!;
     const { consumer } = source;
     const channelWasFull = this.room() <= 0;
-    const consumerWasFull = consumer !== null && consumer.room() <= 0;
     unacked.remove(slot);
     if (--source.inFlight === 0 && (consumer === null || consumer.stopped)) this.#freeSource(index);
     this.connection.shared.counts.answered++;
     this.connection.broker.settle(source.group, source.queue, offset, outcome);
     if (consumer !== null) {
       this.#consumed--;
-      consumer.inFlight--;
+      const hasRoom = consumer.answered();
       if (consumer.stopped) this.#letGo(consumer);
-      else if (consumerWasFull && !channelWasFull) this.connection.broker.resume(consumer);
+      else if (hasRoom && !channelWasFull) this.connection.broker.resume(consumer);
     }
     if (channelWasFull) this.resumeConsumers();
   }

@@ -20,7 +20,7 @@ import { Outbox } from '../wire/outbox.ts';
 import { AmqpError } from './amqp-error.ts';
 import { amqpErrorOf } from './broker-errors.ts';
 import { Channel } from './channel.ts';
-import type { Loan } from './content-assembly.ts';
+import { LastView, type Loan } from './content-assembly.ts';
 import { PropertyScan } from './content-properties.ts';
 import type { Counts } from './counts.ts';
 import { DeliveryContent } from './delivery-content.ts';
@@ -72,6 +72,8 @@ export class Connection implements Asker {
   readonly scan = new PropertyScan();
   readonly content: DeliveryContent;
   readonly loan: Loan;
+  readonly payloadView = new LastView();
+  readonly keyView = new LastView();
   readonly channels = new Map<number, Channel>();
   /** What it has published and the disk does not have yet. */
   readonly unwritten: Unwritten;

@@ -9,6 +9,7 @@
 import { AmqpError } from './amqp-error.ts';
 import { storedOverheadBytes, storedVersion } from './stored-message.ts';
 
+/** A larger buffer is not kept for the next message. */
 const keptBytesMax = 256 * 1024;
 const slabBytesMin = 4096;
 const empty = Buffer.alloc(0);
@@ -18,6 +19,26 @@ export interface Loan {
   spare: Buffer;
   gatheredBytes: number;
   readonly gatheredBytesMax: number;
+}
+
+/**
+ * The last part of a gathered message that was asked for: a publisher's messages are often alike, and a view of the same
+ * octets of the same buffer is the same view.
+ */
+export class LastView {
+  #source: Buffer = empty;
+  #from = 0;
+  #view: Buffer = empty;
+
+  of(source: Buffer, from: number, to: number): Buffer {
+    if (source === this.#source && from === this.#from && to - from === this.#view.length) return this.#view;
+    const view = source.subarray(from, to);
+    if (source.length > keptBytesMax) return view;
+    this.#source = source;
+    this.#from = from;
+    this.#view = view;
+    return view;
+  }
 }
 
 export class ContentAssembly {

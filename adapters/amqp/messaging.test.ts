@@ -289,6 +289,29 @@ describe('answers of consumers', () => {
     await client.nothing();
   });
 
+  test('a consumer whose prefetch was full is given more when an eighth is free, or after a moment', async () => {
+    const { client: connect, clock } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    client.send(1, 'basic.qos', { prefetchCount: 16 });
+    await client.expect(1, 'basic.qos-ok');
+    const bodies = Array.from({ length: 24 }, (_, n) => String(n));
+    toQueue(client, 'q', ...bodies);
+    await client.consume(1, 'q');
+    for (const body of bodies.slice(0, 16)) await client.delivery(1, body);
+    client.send(1, 'basic.ack', { deliveryTag: 1 });
+    await client.nothing();
+    client.send(1, 'basic.ack', { deliveryTag: 2 });
+    for (const body of ['16', '17']) await client.delivery(1, body);
+    await client.nothing();
+    client.send(1, 'basic.ack', { deliveryTag: 3 });
+    await client.nothing();
+    await clock.pass(1);
+    await client.delivery(1, '18');
+    client.send(1, 'basic.ack', { deliveryTag: 19, multiple: true });
+    for (const body of bodies.slice(19)) await client.delivery(1, body);
+  });
+
   test('no-ack deliveries use tags and need no answer', async () => {
     const { client: connect } = await harness();
     const client = await connect();

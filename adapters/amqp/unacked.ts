@@ -36,12 +36,6 @@ export class Unacked {
     return this.#tags[slot] === tag && this.#sources[slot] !== settled ? slot : -1;
   }
 
-  /** The last slot whose tag is at most `tag`, -1 when all are above it. For multiple acknowledgements. */
-  lastAtOrBelow(tag: number): number {
-    if (this.#from === this.#to || tag < this.#tags[this.#from]!) return -1;
-    return this.#slotAtOrBelow(tag);
-  }
-
   #slotAtOrBelow(tag: number): number {
     let low = this.#from;
     let high = this.#to - 1;

@@ -75,7 +75,7 @@ export async function takeToken(connection: Connection, token: Buffer): Promise<
     answer = exchange!.final(token);
     return answer === null ? null : { name: exchange!.user, host };
   };
-  const principal = await (node.context.attempt?.(host, check) ?? check());
+  const principal = await (node.context.attempt?.(host, exchange!.user, check) ?? check());
   return loggedIn(connection, principal, Buffer.from(answer ?? ''));
 }
 

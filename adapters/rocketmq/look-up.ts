@@ -71,8 +71,13 @@ export function topicsOf(connection: Connection, group: Group): Topic[] {
 }
 
 /** When the message at an offset was stored; null when it is not there. */
-export async function storeTimeAt(connection: Connection, queue: QueueNumber, offset: Offset): Promise<number | null> {
-  const found = offset < 0 ? null : await readMessage(connection.broker, connection.principal, queue, offset);
+export async function storeTimeAt(
+  broker: Verbs,
+  principal: Principal,
+  queue: QueueNumber,
+  offset: Offset,
+): Promise<number | null> {
+  const found = offset < 0 ? null : await readMessage(broker, principal, queue, offset);
   return found?.unit.storeTimeMs ?? null;
 }
 

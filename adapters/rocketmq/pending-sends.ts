@@ -141,7 +141,10 @@ export class PendingSends {
     if (slot === undefined) {
       slot = this.#slots;
       if (slot >= this.#slotsMax)
-        throw new RequestError(RESPONSE.SYSTEM_BUSY, 'too many sends wait on this connection');
+        throw new RequestError(
+          RESPONSE.SYSTEM_BUSY,
+          `[REJECTREQUEST]system busy: ${this.#slotsMax} sends of this connection wait for the disk, slow down`,
+        );
       if (slot === this.#opaque.length) this.#grow();
       this.#slots++;
     }

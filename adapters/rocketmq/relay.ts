@@ -8,6 +8,9 @@ import type { Header } from './header.ts';
 import { groupName } from './look-up.ts';
 import { ReplyField } from './reply.ts';
 
+/** How the asking client has proved who it is: not for the one that is asked, who could use it again. */
+const PROOF: ReadonlySet<string> = new Set(['AccessKey', 'Signature', 'SecurityToken']);
+
 /** The request's own fields, all of them, as the client is to get them. */
 export function fieldsOf(header: Header): Map<string, string> {
   const fields = new Map<string, string>();
@@ -41,7 +44,7 @@ export function relay(
     const answer = await client.ask(
       code,
       (request) => {
-        for (const [name, value] of fields) request.text(new ReplyField(name), value);
+        for (const [name, value] of fields) if (!PROOF.has(name)) request.text(new ReplyField(name), value);
       },
       body,
     );

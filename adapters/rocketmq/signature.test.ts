@@ -77,6 +77,21 @@ describe('a signed request', () => {
     raw.stream.destroy();
   });
 
+  it('keeps its user while it waits and others of the same connection are served', async () => {
+    const raw = new RawClient((await secured(Buffer.alloc(32, 3))).adapter);
+    const sent = await raw.request(310, signed(sendFields('T'), 'x', 'maker', 'maker-secret'), 'x');
+    const offset = String(BigInt(`0x${sent.ext['msgId']!.slice(16)}`));
+    const back = { group: 'TG', delayLevel: '1', offset };
+    const answers = [
+      raw.request(36, signed(back, '', 'maker', 'maker-secret')),
+      raw.request(36, back),
+      raw.request(36, signed(back, '', 'maker', 'maker-secret')),
+      raw.request(11, pullFields('T', 0)),
+    ];
+    expect((await Promise.all(answers)).map(({ code }) => code)).toEqual([0, 16, 0, 16]);
+    raw.stream.destroy();
+  });
+
   it('is refused when a field or the body is another, or the user unknown', async () => {
     const raw = new RawClient((await secured(Buffer.alloc(32, 3))).adapter);
     const fields = signed(sendFields('T'), 'x', 'maker', 'maker-secret');

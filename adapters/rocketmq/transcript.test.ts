@@ -110,7 +110,10 @@ describe('routes', () => {
     const sends = 1000;
     const held = Array.from({ length: sends }, () => raw.request(310, sendFields('Orders'), 'x'));
     const refused = await raw.request(310, sendFields('Orders'), 'x');
-    expect(refused).toMatchObject({ code: 2, remark: 'too many sends wait on this connection' });
+    expect(refused).toMatchObject({
+      code: 2,
+      remark: '[REJECTREQUEST]system busy: 1000 sends of this connection wait for the disk, slow down',
+    });
     const answers = await Promise.all(held);
     expect(answers.filter((answer) => answer.code === 0)).toHaveLength(sends);
     expect(await raw.request(310, sendFields('Orders'), 'x')).toMatchObject({

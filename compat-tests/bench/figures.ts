@@ -1,7 +1,11 @@
 // Figures of a benchmark: by row, then by server; a figure is the median over the repeats. And how they are told.
 
-export const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+/** The middle value; of an even number of values the mean of the middle two; 0 of none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  return sorted.length % 2 === 1 ? upper : ((sorted[sorted.length / 2 - 1] ?? 0) + upper) / 2;
+}
 
 export class Figures<Server extends string> {
   readonly #rows = new Map<string, Map<Server, number[]>>();

@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- log [--short]`: measures, prints a table, and writes it with machine and versions to
- * compat-tests/bench/results/<name>.md. Figures of shared machines drift; read the ratios.
+ * `npm run bench -- log [--short]`: measures, and writes the tables with machine and versions to
+ * compat-tests/bench/results/<name>.md, anew after each repeat, so that a run that was ended has those of what it did.
+ * Figures of shared machines drift; read the ratios.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,7 +20,10 @@ export interface Table {
 }
 
 const here = import.meta.dirname;
-const benches: Record<string, (work: string, short: boolean) => AsyncIterable<Table> | Iterable<Table>> = {
+const benches: Record<
+  string,
+  (work: string, short: boolean) => AsyncIterable<readonly Table[]> | Iterable<readonly Table[]>
+> = {
   amqp: benchAmqp,
   log: benchLog,
   kafka: benchKafka,
@@ -51,20 +55,19 @@ for (const name of names) {
   const work = join(here, '..', '.work', 'bench');
   mkdirSync(work, { recursive: true });
   const version = JSON.parse(readFileSync(join(here, '..', '..', 'package.json'), 'utf8')) as { version: string };
-  const parts = [
+  const head = [
     `# Benchmark: ${name}`,
     '',
     `RosettaMQ ${version.version} at ${execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()}, ${new Date().toISOString().slice(0, 10)}${short ? ', short form' : ''}. ` +
       `Node ${process.version}, Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, shared machine.`,
     '',
   ];
-  for await (const table of benches[name]!(work, short)) {
-    const text = markdown(table);
-    console.log(text);
-    parts.push(text);
-  }
-  if (!short) {
+  let text = '';
+  for await (const tables of benches[name]!(work, short)) {
+    text = tables.map(markdown).join('\n');
+    if (short) continue;
     mkdirSync(join(here, 'results'), { recursive: true });
-    writeFileSync(join(here, 'results', `${name}.md`), parts.join('\n'));
+    writeFileSync(join(here, 'results', `${name}.md`), [...head, text].join('\n'));
   }
+  console.log(text);
 }

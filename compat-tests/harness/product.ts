@@ -16,6 +16,8 @@ export interface ProductOptions {
   readonly flush?: 'sync' | 'async';
   /** Further settings by their dotted name, as in the configuration file. */
   readonly settings?: Record<string, string | number | boolean>;
+  /** Added to the environment of the process. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export class Product implements Target {
@@ -25,6 +27,7 @@ export class Product implements Target {
   readonly endpoints: Endpoints;
   readonly http: string;
   readonly #configFile: string;
+  readonly #environment: Readonly<Record<string, string>>;
   #server: ServerProcess | null = null;
   #authorization: string | null = null;
   /** Time from the start of the process to ready, of the last start. */
@@ -33,6 +36,7 @@ export class Product implements Target {
   private constructor(name: string, ports: readonly number[], options: ProductOptions) {
     const [nameserver, broker, fast, kafka, amqp, http] = ports as [number, number, number, number, number, number];
     this.folder = scratch(name);
+    this.#environment = options.environment ?? {};
     this.dataDir = options.dataDir ?? join(this.folder, 'data');
     this.endpoints = {
       kafka: `127.0.0.1:${kafka}`,
@@ -80,7 +84,7 @@ export class Product implements Target {
   /** Starts the process without waiting. */
   launch(): ServerProcess {
     mkdirSync(this.folder, { recursive: true });
-    const env = { ...process.env, ROSETTAMQ_CONFIG: this.#configFile };
+    const env = { ...process.env, ...this.#environment, ROSETTAMQ_CONFIG: this.#configFile };
     const server = new ServerProcess('rosettamq', process.execPath, [ENTRY, 'start'], {
       env,
       cwd: this.folder,

@@ -4,30 +4,34 @@
  * delivered next, and a message behind it waits for its turn to die, as it would wait to be delivered.
  *
  * Invariants: a dead letter and the end of its original are one entry; an end without dead letter is a settlement; at
- * most so many deaths per turn, whatever has come due.
+ * most so many deaths per turn, whatever has come due. Where bytes are limited, `readyBytes` is of the messages that are
+ * ready, below `countedTo` and not in `uncounted`: they are counted a slice at a time, and what is cold is read off the
+ * loop. Until then it is too little, never too much, so that nothing dies or is refused that should not.
  */
 import type { Codecs } from '../destinations.ts';
 import { BrokerError } from '../errors.ts';
-import type { ColdReader } from '../log/cold-reader.ts';
 import { SETTLE } from '../log/parts.ts';
 import { type Queue, UnitCursor } from '../log/queue.ts';
-import {
-  unitBase,
-  unitCount,
-  unitEntryLength,
-  unitExpiry,
-  unitFlags,
-  unitPosition,
-  unitStoreTime,
-} from '../log/units.ts';
+import { unitBase, unitCount, unitExpiry, unitFlags, unitStoreTime } from '../log/units.ts';
 import type { Shard } from '../shard.ts';
-import { type Death, type Leased, type Offset, type QueueRules, type TimeMs, type Topic, UNIT } from '../types.ts';
+import {
+  type Death,
+  type Leased,
+  type Offset,
+  type QueueRules,
+  type ReadUnit,
+  type TimeMs,
+  type Topic,
+  UNIT,
+} from '../types.ts';
 import type { LeaseLine } from './lease-line.ts';
 import { emptyUnit, type OffsetReader } from './offset-reader.ts';
 
 /** Dead letters of one queue before others get their turn, and ends without one. */
 const BURIALS_PER_TURN = 256;
 const ENDS_PER_TURN = 4096;
+/** Messages whose bytes are counted before others get their turn. */
+const COUNTED_PER_TURN = 1024;
 /** A dead letter that cannot be published now (the disk is full) is tried again so much later. */
 const RETRY_MS = 1000;
 /** A timer's longest wait; what is further away is looked at again. */
@@ -50,10 +54,11 @@ export interface DeathHooks {
 export class Deaths {
   private readonly shard: Shard;
   private readonly reader: OffsetReader;
-  private readonly cold: ColdReader;
   private readonly codecs: Codecs;
   private readonly hooks: DeathHooks;
   private readonly cursor = new UnitCursor();
+  private readonly countCursor = new UnitCursor();
+  private readonly countUnit = emptyUnit();
   private readonly leased: Leased = {
     queue: 0,
     offset: 0,
@@ -63,10 +68,9 @@ export class Deaths {
     record: 0,
   };
 
-  constructor(shard: Shard, reader: OffsetReader, cold: ColdReader, codecs: Codecs, hooks: DeathHooks) {
+  constructor(shard: Shard, reader: OffsetReader, codecs: Codecs, hooks: DeathHooks) {
     this.shard = shard;
     this.reader = reader;
-    this.cold = cold;
     this.codecs = codecs;
     this.hooks = hooks;
   }
@@ -99,8 +103,10 @@ export class Deaths {
       if (!(error instanceof BrokerError) || !error.retriable) throw error;
       const notBeforeMs = this.shard.log.storeTimeMs() + RETRY_MS;
       // Else a restart would find the lease that ended here, and count it as a delivery.
-      if (ledger.requeue(leased.offset, false, notBeforeMs))
+      if (ledger.requeue(leased.offset, false, notBeforeMs)) {
         this.note(line, leased.offset, leased.deliveries, notBeforeMs);
+        this.back(line, leased.offset);
+      }
       this.hooks.arm(line);
       return false;
     }
@@ -128,7 +134,7 @@ export class Deaths {
 
   /** A message came back. One that did so too often is doomed, whether somebody reads the queue or not. */
   returned(line: LeaseLine, offset: Offset): void {
-    if (countsBytes(line)) line.readyBytes += this.bytesOf(line, offset);
+    this.back(line, offset);
     const max = deliveriesMax(line);
     // On a topic a group's limit is looked at when the message is leased again: there is no dead letter to wait for.
     if (!line.isOwn || max < 0 || line.ledger.deliveries(offset) < max) return;
@@ -174,6 +180,7 @@ export class Deaths {
   private tendLine(line: LeaseLine): void {
     const { ledger, queue, topic } = line;
     if (line.headLoading || this.shard.log.lost !== null) return;
+    this.count(line);
     const nowMs = this.shard.log.storeTimeMs();
     let budget = topic.attributes.deadLetter === null ? ENDS_PER_TURN : BURIALS_PER_TURN;
     for (;;) {
@@ -203,9 +210,12 @@ export class Deaths {
   private endOf(topic: Topic): TimeMs {
     const { bytes, at } = this.cursor;
     const { messageTtlMs } = topic.attributes;
+    const storeTimeMs = unitStoreTime(bytes, at);
+    const byRule = messageTtlMs < 0 ? Number.POSITIVE_INFINITY : storeTimeMs + messageTtlMs;
     const own = unitExpiry(bytes, at);
-    const byRule = messageTtlMs < 0 ? Number.POSITIVE_INFINITY : unitStoreTime(bytes, at) + messageTtlMs;
-    return own === 0 ? byRule : Math.min(own, byRule);
+    if (own === 0) return byRule;
+    // One that may not wait at all is kept as one that may wait for a millisecond (units.ts).
+    return own - storeTimeMs <= 1 ? storeTimeMs : Math.min(own, byRule);
   }
 
   private wakeAt(line: LeaseLine, atMs: TimeMs): void {
@@ -253,8 +263,9 @@ export class Deaths {
 
   private endLoaded(line: LeaseLine, reason: Death['reason']): boolean {
     const { leased } = this;
+    const bytes = this.sizeOf(leased.unit);
     if (!this.bury(line, leased, reason)) return false;
-    if (countsBytes(line)) line.readyBytes -= this.sizeOf(leased);
+    this.leaves(line, leased.offset, bytes);
     return true;
   }
 
@@ -264,19 +275,19 @@ export class Deaths {
     const { rules } = topic.attributes;
     if (rules === undefined || (rules.overflow ?? 'drop-head') !== 'drop-head') return false;
     if (rules.readyMax !== undefined && this.ready(topic, false) > rules.readyMax) return true;
-    return rules.readyBytesMax !== undefined && this.readyBytes(topic) > rules.readyBytesMax;
+    return rules.readyBytesMax !== undefined && this.readyBytes(topic, false) > rules.readyBytesMax;
   }
 
   /** Whether one body more is too much. What is appended counts before it is visible. */
-  isFull(topic: Topic, bodyBytes: number): boolean {
+  isFull(queue: Queue, topic: Topic, bodyBytes: number): boolean {
     const rules = topic.attributes.rules!;
     if (rules.readyMax !== undefined && this.ready(topic, true) + 1 > rules.readyMax) return true;
     if (rules.readyBytesMax === undefined) return false;
-    const line = this.lineOf(topic, topic.queues[0]!);
-    let pending = 0;
-    for (const number of topic.queues) pending += this.lineOf(topic, number)?.pendingBytes ?? 0;
-    if (this.readyBytes(topic) + pending + bodyBytes > rules.readyBytesMax) return true;
-    if (line !== null) line.pendingBytes += bodyBytes;
+    if (this.readyBytes(topic, true) + bodyBytes > rules.readyBytesMax) return true;
+    const line = this.hooks.lineOf(queue);
+    if (line === null) return false;
+    if (line.pendingBytes === 0) line.pendingFrom = queue.next;
+    line.pendingBytes += bodyBytes;
     return false;
   }
 
@@ -291,40 +302,62 @@ export class Deaths {
     return ready;
   }
 
-  private readyBytes(topic: Topic): number {
+  private readyBytes(topic: Topic, appended: boolean): number {
     let bytes = 0;
     for (const number of topic.queues) {
-      const line = this.lineOf(topic, number);
+      const queue = this.shard.tables.queues.get(number);
+      const line = queue === undefined ? null : this.hooks.lineOf(queue);
       if (line === null) continue;
       this.count(line);
-      bytes += line.readyBytes;
+      bytes += line.readyBytes + (appended ? line.pendingBytes : 0);
     }
     return bytes;
   }
 
-  private lineOf(_topic: Topic, number: number): LeaseLine | null {
-    const queue = this.shard.tables.queues.get(number);
-    return queue === undefined ? null : this.hooks.lineOf(queue);
-  }
-
-  /** Brings the bytes up to date with what has become visible. */
+  /** Brings the bytes up to date with what has become visible, or goes on with it. */
   count(line: LeaseLine): void {
-    if (!countsBytes(line)) return;
+    if (!countsBytes(line) || line.counting) return;
     const { queue, ledger } = line;
     if (line.countedTo < 0) {
       line.readyBytes = 0;
+      line.uncounted.clear();
       line.countedTo = ledger.floor;
     }
-    for (; line.countedTo < queue.visible; line.countedTo++) {
-      if (ledger.unsettledIn(line.countedTo, line.countedTo + 1) === 0 || ledger.isLeased(line.countedTo)) continue;
-      line.readyBytes += this.bytesOf(line, line.countedTo);
+    for (let budget = COUNTED_PER_TURN; ; budget--) {
+      let offset = line.countedTo;
+      for (const one of line.uncounted) {
+        offset = one;
+        break;
+      }
+      if (offset >= queue.visible) break;
+      if (budget === 0) return this.countLater(line);
+      const isReady = ledger.unsettledIn(offset, offset + 1) > 0 && !ledger.isLeased(offset);
+      const bytes = isReady ? this.bytesOf(line, offset) : 0;
+      if (bytes < 0) return;
+      line.readyBytes += bytes;
+      if (line.uncounted.delete(offset)) continue;
+      line.countedTo++;
+      if (offset >= line.pendingFrom) line.pendingBytes = Math.max(0, line.pendingBytes - bytes);
     }
-    if (queue.visible === queue.next) line.pendingBytes = 0;
+    // What was accepted and then not appended after all.
+    if (line.countedTo >= queue.next) line.pendingBytes = 0;
+  }
+
+  private countLater(line: LeaseLine): void {
+    line.counting = true;
+    this.shard.clock.afterTurn(() => this.countOn(line));
+  }
+
+  private countOn(line: LeaseLine): void {
+    line.counting = false;
+    if (line.isGone || this.shard.log.lost !== null) return;
+    this.count(line);
+    this.tend(line);
   }
 
   /** It was leased: ready no longer. */
   taken(line: LeaseLine, leased: Leased): void {
-    if (countsBytes(line)) line.readyBytes -= this.sizeOf(leased);
+    if (countsBytes(line)) this.leaves(line, leased.offset, this.sizeOf(leased.unit));
   }
 
   /** What is ready changed in some other way. */
@@ -332,18 +365,37 @@ export class Deaths {
     line.countedTo = -1;
   }
 
-  private bytesOf(line: LeaseLine, offset: Offset): number {
-    if (this.find(line, offset) !== 0) return 0;
-    const { cursor } = this;
-    let where = this.reader.fill(cursor, this.leased.unit);
-    if (where === 'cold') {
-      this.cold.loadNow(unitPosition(cursor.bytes, cursor.at), unitEntryLength(cursor.bytes, cursor.at));
-      where = this.reader.fill(cursor, this.leased.unit);
-    }
-    return where === 'here' ? this.sizeOf(this.leased) : 0;
+  private leaves(line: LeaseLine, offset: Offset, bytes: number): void {
+    if (offset < line.countedTo && !line.uncounted.delete(offset)) line.readyBytes -= bytes;
   }
 
-  private sizeOf({ unit }: Leased): number {
+  /** It is ready again. */
+  private back(line: LeaseLine, offset: Offset): void {
+    if (!countsBytes(line) || offset >= line.countedTo) return;
+    line.uncounted.add(offset);
+    this.count(line);
+  }
+
+  /** -1 when they are not in memory: then the count goes on when they are. */
+  private bytesOf(line: LeaseLine, offset: Offset): number {
+    const { countCursor, countUnit } = this;
+    const again = (): void => this.countOn(line);
+    try {
+      if (holeAt(countCursor, line.queue, offset) > 0) return 0;
+    } catch (error) {
+      line.counting = true;
+      this.reader.afterRepair(error, again);
+      return -1;
+    }
+    const where = this.reader.fill(countCursor, countUnit);
+    if (where === 'damaged') return 0;
+    if (where === 'here') return this.sizeOf(countUnit);
+    line.counting = true;
+    this.reader.loadCold(countCursor, again);
+    return -1;
+  }
+
+  private sizeOf(unit: ReadUnit): number {
     const bytes = this.codecs.get(unit.format)?.bodyBytes?.(unit.payload) ?? unit.payload.length;
     return unit.count === 1 ? bytes : Math.ceil(bytes / unit.count);
   }

@@ -49,8 +49,13 @@ export class LeaseLine {
   /** Bytes of the bodies that are ready, of the offsets below `countedTo`; -1 says that they have to be counted. */
   readyBytes = 0;
   countedTo: Offset = -1;
-  /** Bytes of bodies that are not yet visible. */
+  /** Below `countedTo` and ready, and yet not counted: they came back, and their bytes have to be read first. */
+  readonly uncounted = new Set<Offset>();
+  /** The count goes on by itself, in a later turn. */
+  counting = false;
+  /** Bytes of bodies from offset `pendingFrom` on that are not yet counted: most are not yet visible. */
   pendingBytes = 0;
+  pendingFrom: Offset = 0;
 
   constructor(group: GroupState, queue: Queue, topic: Topic, ledger: Ledger) {
     this.group = group;

@@ -65,7 +65,7 @@ export class Leases {
     this.shard = shard;
     this.reader = reader;
     this.cold = cold;
-    this.deaths = new Deaths(shard, reader, cold, codecs, {
+    this.deaths = new Deaths(shard, reader, codecs, {
       deadLetter,
       lineOf: (queue) => this.ownLine(queue),
       schedule: (line) => this.schedule(line),

@@ -18,8 +18,10 @@ import { SEALED_KIND, unseal } from './sealed.ts';
 
 const PASSWORD_BYTES_MAX = 1_024;
 const REMEMBERED_MAX = 4_096;
-/** Passwords that are being checked at once, beyond which further ones are refused: each takes a thread for milliseconds. */
-const CHECKS_MAX = 256;
+/** Passwords that are hashed at once: each takes a thread of the pool for milliseconds, and cold reads want one too. */
+const HASHES_MAX = 2;
+/** Passwords that are hashed or wait for it, beyond which further ones are refused: some seconds of work. */
+const CHECKS_MAX = 1_024;
 
 export class Access {
   /** User → kind → credential. */
@@ -35,6 +37,9 @@ export class Access {
   private readonly secrets = new Map<string, string>();
   /** Checks under way, by digest: a storm of the same pair is one check. */
   private readonly checks = new Map<string, Promise<boolean>>();
+  private hashing = 0;
+  /** Checks that wait for a thread, in the order they came. */
+  private readonly line: (() => void)[] = [];
   /** An unknown name is checked against this one, so that it takes as long. */
   private readonly nobody: ScramKeys = {
     mechanism: 'scram-sha-256',
@@ -210,12 +215,25 @@ export class Access {
     for (;;) {
       const row = this.passwordRow(name);
       const keys = row === null ? null : scramFromValue(row.kind as ScramMechanism, row.value);
-      const isRight = await scramVerify(keys ?? this.nobody, password);
+      const isRight = await this.hashed(keys ?? this.nobody, password);
       // A credential that changed meanwhile is another question.
       if (this.passwordRow(name) !== row) continue;
       if (keys === null || !isRight) return false;
       this.remember(name, digest);
       return true;
+    }
+  }
+
+  private async hashed(keys: ScramKeys, password: string): Promise<boolean> {
+    if (this.hashing < HASHES_MAX) this.hashing++;
+    else await new Promise<void>((resolve) => this.line.push(resolve));
+    try {
+      return await scramVerify(keys, password);
+    } finally {
+      // Its place is the next one's.
+      const next = this.line.shift();
+      if (next === undefined) this.hashing--;
+      else next();
     }
   }
 

@@ -28,15 +28,37 @@ export class GroupState implements Group {
 /** Different sets of attributes kept for sharing. */
 const SHARED_MAX = 1000;
 
-const space = (kind: TopicKind): string => (kind === 'queue' ? 'topic' : kind);
-const key = (namespace: string, name: string): string => `${namespace}\0${name}`;
+const space = (kind: TopicKind): TopicKind => (kind === 'queue' ? 'topic' : kind);
+
+/** Things by namespace and name. Two lookups rather than one of a joined name, which every publish would have to make. */
+class Names<T extends { readonly id: number; readonly namespace: string; readonly name: string }> {
+  private readonly namespaces = new Map<string, Map<string, T>>();
+
+  get(namespace: string, name: string): T | null {
+    return this.namespaces.get(namespace)?.get(name) ?? null;
+  }
+
+  set(thing: T): void {
+    const names = this.namespaces.get(thing.namespace);
+    if (names !== undefined) names.set(thing.name, thing);
+    else this.namespaces.set(thing.namespace, new Map([[thing.name, thing]]));
+  }
+
+  /** Another thing that has taken the name since keeps it. */
+  delete({ id, namespace, name }: T): void {
+    const names = this.namespaces.get(namespace);
+    if (names?.get(name)?.id !== id) return;
+    names.delete(name);
+    if (names.size === 0) this.namespaces.delete(namespace);
+  }
+}
 
 export class Catalog {
   private readonly topics = new Map<TopicId, Topic>();
-  private readonly topicNames = new Map<string, Topic>();
+  private readonly topicNames = new Map<TopicKind, Names<Topic>>();
   private readonly topicUuids = new Map<string, Topic>();
   private readonly groups = new Map<GroupId, GroupState>();
-  private readonly groupNames = new Map<string, GroupState>();
+  private readonly groupNames = new Names<GroupState>();
   private readonly topicOfQueue = new Map<QueueNumber, Topic>();
   private readonly shared = new Map<string, object>();
   clusterId = '';
@@ -51,7 +73,7 @@ export class Catalog {
     // Ten thousand queues declared alike have one set of attributes in memory.
     const row = { ...given, attributes: this.interned(given.attributes), layout: this.interned(given.layout) };
     this.topics.set(row.id, row);
-    this.topicNames.set(key(row.namespace, `${space(row.kind)}\0${row.name}`), row);
+    this.namesOf(row.kind).set(row);
     this.topicUuids.set(row.uuid, row);
     for (const queue of row.queues) {
       this.topicOfQueue.set(queue, row);
@@ -77,8 +99,7 @@ export class Catalog {
 
   private forget(topic: Topic): void {
     this.topics.delete(topic.id);
-    const name = key(topic.namespace, `${space(topic.kind)}\0${topic.name}`);
-    if (this.topicNames.get(name)?.id === topic.id) this.topicNames.delete(name);
+    this.namesOf(topic.kind).delete(topic);
     this.topicUuids.delete(topic.uuid);
     for (const queue of topic.queues) this.topicOfQueue.delete(queue);
   }
@@ -93,7 +114,7 @@ export class Catalog {
     const group = new GroupState(row);
     this.groups.set(row.id, group);
     // The group that belongs to a queue is not found by name: its name is the queue's.
-    if (row.name !== '') this.groupNames.set(key(row.namespace, row.name), group);
+    if (row.name !== '') this.groupNames.set(group);
     this.nextGroup = Math.max(this.nextGroup, row.id + 1);
     return group;
   }
@@ -102,12 +123,20 @@ export class Catalog {
     const group = this.groups.get(id);
     if (group === undefined) return;
     this.groups.delete(id);
-    const name = key(group.namespace, group.name);
-    if (this.groupNames.get(name)?.id === id) this.groupNames.delete(name);
+    this.groupNames.delete(group);
   }
 
   topic(namespace: string, kind: TopicKind, name: string): Topic | null {
-    return this.topicNames.get(key(namespace, `${space(kind)}\0${name}`)) ?? null;
+    return this.namesOf(kind).get(namespace, name);
+  }
+
+  private namesOf(kind: TopicKind): Names<Topic> {
+    let names = this.topicNames.get(space(kind));
+    if (names === undefined) {
+      names = new Names();
+      this.topicNames.set(space(kind), names);
+    }
+    return names;
   }
 
   topicById(id: TopicId): Topic | null {
@@ -127,7 +156,7 @@ export class Catalog {
   }
 
   group(namespace: string, name: string): GroupState | null {
-    return this.groupNames.get(key(namespace, name)) ?? null;
+    return this.groupNames.get(namespace, name);
   }
 
   groupById(id: GroupId): GroupState | null {

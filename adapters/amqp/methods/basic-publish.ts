@@ -162,7 +162,7 @@ function fill(channel: Channel): void {
   append.namespace = connection.namespace;
   append.exchange = names.get(buffer, content.exchangeAt, content.exchangeBytes);
   append.routingKey = names.get(buffer, content.routingKeyAt, content.routingKeyBytes);
-  append.payload = buffer.subarray(0, content.filled);
+  append.payload = connection.payloadView.of(buffer, 0, content.filled);
   append.key = keyOf(channel);
   append.tagHash = scan.tag.bytes < 0 ? TAG_NONE : javaHash(textAt(buffer, scan.tag));
   append.keys = scan.messageId.bytes > 0 || scan.key.bytes > 0 ? wordsOf(connection, buffer) : null;
@@ -272,10 +272,10 @@ function textAt(buffer: Buffer, place: Place): string {
 
 /** The record's key: the header that says so, else the routing key, unless that only names a queue. */
 function keyOf({ connection, content }: Channel): Buffer | null {
-  const { key } = connection.scan;
-  if (key.bytes >= 0) return content.buffer.subarray(key.at, key.at + key.bytes);
+  const { scan, keyView } = connection;
+  if (scan.key.bytes >= 0) return keyView.of(content.buffer, scan.key.at, scan.key.at + scan.key.bytes);
   if (content.exchangeBytes === 0 || content.routingKeyBytes === 0) return null;
-  return content.buffer.subarray(content.routingKeyAt, content.routingKeyAt + content.routingKeyBytes);
+  return keyView.of(content.buffer, content.routingKeyAt, content.routingKeyAt + content.routingKeyBytes);
 }
 
 /** Words by which RocketMQ's tools find it again. */

@@ -1,7 +1,7 @@
 // 208 GET_CONSUME_STATS: a group's place and the end of every queue it reads, as a map with object keys. Without a
 // topic, of all topics on which it has a place.
 
-import type { Group, Topic } from '../../../core/types.ts';
+import type { Group, Principal, Topic } from '../../../core/types.ts';
 import type { Connection } from '../connection.ts';
 import type { RequestHandler } from '../dispatch.ts';
 import { fieldNumber } from '../fields.ts';
@@ -16,10 +16,11 @@ const TOPIC = fieldNumber('topic');
 export const getConsumeStats: RequestHandler = (connection, header) => {
   const group = existingGroup(connection, header.string(GROUP));
   const asked = header.string(TOPIC);
+  const { principal } = connection;
   const topics = asked === '' ? topicsOf(connection, group) : [existingTopic(connection, asked)];
   connection.later(header, async (ticket) => {
     const table = new Map<JsonObject, Json>();
-    for (const topic of topics) await addTopic(connection, group, topic, table);
+    for (const topic of topics) await addTopic(connection, principal, group, topic, table);
     const consumeTps = topics.reduce((sum, { id }) => sum + connection.node.groups.deliveriesPerSecond(group, id), 0);
     connection.answerBody(ticket, rawJson({ consumeTps, offsetTable: table }));
   });
@@ -28,6 +29,7 @@ export const getConsumeStats: RequestHandler = (connection, header) => {
 /** Adds a row per queue of the topic; returns how many messages the group has before it. */
 export async function addTopic(
   connection: Connection,
+  principal: Principal,
   group: Group,
   topic: Topic,
   table: Map<JsonObject, Json>,
@@ -38,7 +40,7 @@ export async function addTopic(
     const state = broker.queue(queue);
     if (state === null) continue;
     const place = Math.max(0, broker.committed(group, queue)?.offset ?? 0);
-    const consumedMs = place > state.startOffset ? await storeTimeAt(connection, queue, place - 1) : null;
+    const consumedMs = place > state.startOffset ? await storeTimeAt(broker, principal, queue, place - 1) : null;
     lag += Math.max(0, state.endOffset - place);
     table.set(queueKey(connection, topic, queueId), {
       brokerOffset: state.endOffset,

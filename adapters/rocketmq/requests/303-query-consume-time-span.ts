@@ -15,18 +15,18 @@ export const queryConsumeTimeSpan: RequestHandler = (connection, header) => {
   const topic = existingTopic(connection, header.string(TOPIC));
   const group = existingGroup(connection, header.string(GROUP));
   connection.later(header, async (ticket) => {
-    const { broker } = connection;
+    const { broker, principal } = connection;
     const spans: Json[] = [];
     for (const [queueId, queue] of topic.queues.slice(0, topicConfig(topic).writeQueueNums).entries()) {
       const state = broker.queue(queue);
       if (state === null) continue;
       const place = broker.committed(group, queue)?.offset ?? 0;
-      const minTimeStamp = (await storeTimeAt(connection, queue, state.startOffset)) ?? -1;
-      const next = place < state.endOffset ? await storeTimeAt(connection, queue, place) : null;
+      const minTimeStamp = (await storeTimeAt(broker, principal, queue, state.startOffset)) ?? -1;
+      const next = place < state.endOffset ? await storeTimeAt(broker, principal, queue, place) : null;
       spans.push({
-        consumeTimeStamp: (await storeTimeAt(connection, queue, place - 1)) ?? minTimeStamp,
+        consumeTimeStamp: (await storeTimeAt(broker, principal, queue, place - 1)) ?? minTimeStamp,
         delayTime: next === null ? 0 : Math.max(0, broker.nowMs() - next),
-        maxTimeStamp: (await storeTimeAt(connection, queue, state.endOffset - 1)) ?? -1,
+        maxTimeStamp: (await storeTimeAt(broker, principal, queue, state.endOffset - 1)) ?? -1,
         messageQueue: queueKey(connection, topic, queueId),
         minTimeStamp,
       });

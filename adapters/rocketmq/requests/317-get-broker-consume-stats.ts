@@ -20,7 +20,7 @@ export const getBrokerConsumeStats: RequestHandler = (connection, header) => {
       for (const topic of topicsOf(connection, group)) {
         if (topicConfig(topic).order !== isOrder) continue;
         const offsetTable = new Map<JsonObject, Json>();
-        totalDiff += await addTopic(connection, group, topic, offsetTable);
+        totalDiff += await addTopic(connection, principal, group, topic, offsetTable);
         stats.push({ consumeTps: node.groups.deliveriesPerSecond(group, topic.id), offsetTable });
       }
       if (stats.length > 0) consumeStatsList.push({ [wireGroupOf(group)]: stats });

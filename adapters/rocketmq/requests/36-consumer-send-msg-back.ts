@@ -4,7 +4,7 @@
 // The message is found by its physical offset (queue number, queue offset), whatever format it is stored in; the copy
 // is a RocketMQ record.
 
-import type { Group, Topic } from '../../../core/types.ts';
+import type { Group, Principal, Topic } from '../../../core/types.ts';
 import { PROPERTY } from '../../../specs/rocketmq/constants.ts';
 import { RESPONSE } from '../../../specs/rocketmq/response-codes.ts';
 import type { Connection, Ticket } from '../connection.ts';
@@ -36,25 +36,26 @@ export const consumerSendMsgBack: RequestHandler = (connection, header) => {
     const { broker, node, principal } = connection;
     // The topics first: behind the read nothing may be awaited, since what is read is a view of the log's memory.
     const retry = await node.ensureTopic(principal, 'retry', group.name, groupConfig(group).retryQueueNums);
-    const dead = await deadLetterTopic(connection, group, delayLevel, timesMax, place);
+    const dead = await deadLetterTopic(connection, principal, group, delayLevel, timesMax, place);
     const found = place === null ? null : await readMessage(broker, principal, place.queue, place.offset);
     const origin = place === null ? null : (broker.queue(place.queue)?.topic ?? null);
     if (place === null || found === null || origin === null) {
       throw new RequestError(RESPONSE.SYSTEM_ERROR, `look message by offset failed, ${physicalOffset}`);
     }
-    sendBack(connection, ticket, { found, place, origin, retry, dead, delayLevel, timesMax });
+    sendBack(connection, ticket, { principal, found, place, origin, retry, dead, delayLevel, timesMax });
   });
 };
 
 /** Made only when it is needed: most groups never have dead letters. */
 async function deadLetterTopic(
   connection: Connection,
+  principal: Principal,
   group: Group,
   delayLevel: number,
   timesMax: number,
   place: MessagePlace | null,
 ): Promise<Topic | null> {
-  const { broker, node, principal } = connection;
+  const { broker, node } = connection;
   if (place === null) return null;
   const found = await readMessage(broker, principal, place.queue, place.offset);
   if (found === null) return null;
@@ -66,6 +67,8 @@ async function deadLetterTopic(
 const isDead = (times: number, delayLevel: number, timesMax: number): boolean => delayLevel < 0 || times >= timesMax;
 
 interface SendBack {
+  /** Who asked: by now the connection may be serving another's request. */
+  readonly principal: Principal;
   readonly found: FoundMessage;
   readonly place: MessagePlace;
   readonly origin: Topic;
@@ -113,7 +116,7 @@ function sendBack(connection: Connection, ticket: Ticket, what: SendBack): void 
   append.notBeforeMs = isDeadLetter ? 0 : connection.broker.nowMs() + retryDelayMs(what.delayLevel, times);
   const slot = connection.sends.openPlain(ticket);
   try {
-    connection.broker.append(connection.principal, append, connection, slot);
+    connection.broker.append(what.principal, append, connection, slot);
   } catch (error) {
     connection.sends.forget(slot);
     throw error;

@@ -150,8 +150,6 @@ export const publishing = [
       channel.publish('', queue, 'm', { expiration });
       channel.fill(queue, 'behind');
       if (expiration === '100' || expiration === '007') await scene.sleep(300);
-      // Ours lives for a millisecond.
-      if (expiration === '0') await scene.sleep(10);
       await channel.drain(queue);
     }),
   ),

@@ -1,5 +1,5 @@
 // The rows of `npm run bench -- amqp`: RabbitMQ and RosettaMQ in turn and in random order, driven by RabbitMQ's own
-// PerfTest, and for publishes a server that stores nothing. A figure is the median over the repeats; a ratio is ours to
+// PerfTest, and for publishes and consumers a server that stores nothing. A figure is the median over the repeats; a ratio is ours to
 // RabbitMQ's of the same run. Durability is equal within a row: a classic queue of version 2 confirms after the write in
 // both, a quorum queue after a sync in both. Every message is persistent.
 import { seeded } from '../../harness/random.ts';
@@ -23,13 +23,13 @@ interface Plan {
 
 const LONG: Plan = {
   repeats: 3,
-  warmUpSeconds: 5,
-  seconds: 10,
-  latencySeconds: 30,
+  warmUpSeconds: 3,
+  seconds: 8,
+  latencySeconds: 20,
   windows: [1, 100, 1_000],
   sizes: [100, 1_024],
   fanOuts: [10, 100],
-  backlog: 500_000,
+  backlog: 300_000,
   waiting: 1_000_000,
 };
 const SHORT: Plan = {
@@ -53,6 +53,9 @@ const BODY_BYTES = 1_024;
 const FIXED_RATE = 1_000;
 const BROKERS: readonly ServerName[] = ['rabbitmq', 'rosettamq'];
 
+/** The null server knows no kinds. */
+const kindsOf = (name: ServerName): readonly Kind[] => (name === 'null' ? ['classic'] : KINDS);
+
 /** PerfTest's options for a queue of this kind. */
 const queueOf = (kind: Kind, name: string): (string | number)[] => [
   '-u',
@@ -70,16 +73,19 @@ class Bench {
     this.#shuffled = shuffledBy(random);
   }
 
-  async run(): Promise<void> {
+  /** Measures; tells after each repeat how many there were. */
+  async *run(): AsyncGenerator<number> {
     for (let repeat = 0; repeat < this.plan.repeats; repeat++) {
       const told = (what: string): void => console.error(`  repeat ${repeat + 1} of ${this.plan.repeats}: ${what}`);
       for (const name of this.#shuffled<ServerName>([...BROKERS, 'null'])) {
         told(`publish, ${name}`);
         await withServer(name, (server) => this.#publishes(name, server));
       }
-      for (const name of this.#shuffled(BROKERS)) {
+      for (const name of this.#shuffled<ServerName>([...BROKERS, 'null'])) {
         told(`consume, ${name}`);
         await withServer(name, (server) => this.#consumes(name, server));
+      }
+      for (const name of this.#shuffled(BROKERS)) {
         told(`fan-out, ${name}`);
         await withServer(name, (server) => this.#fansOut(name, server));
       }
@@ -89,6 +95,7 @@ class Bench {
         told(`memory, ${name}`);
         await withServer(name, (server) => this.#waits(name, server));
       }
+      yield repeat + 1;
     }
   }
 
@@ -100,25 +107,27 @@ class Bench {
     const rows = KINDS.flatMap((kind) =>
       this.plan.sizes.flatMap((bytes) => this.plan.windows.map((window) => ({ kind, bytes, window }))),
     );
-    // The null server knows no kinds.
-    for (const { kind, bytes, window } of this.#shuffled(
-      rows.filter((row) => name !== 'null' || row.kind === 'classic'),
-    )) {
+    for (const { kind, bytes, window } of this.#shuffled(rows.filter((row) => kindsOf(name).includes(row.kind)))) {
       const options = ['-x', 1, '-y', 0, '-s', bytes, '-c', window, ...queueOf(kind, fresh('p')), ...this.#seconds()];
       const { sent, nacked } = await perfTest(server.url, options, this.plan.warmUpSeconds);
-      for (const one of name === 'null' ? KINDS : [kind])
-        this.figures.add(`publish ${one}, ${bytes} B, window ${window}`, name, sent);
+      this.#add(kind, name, (one) => `publish ${one}, ${bytes} B, window ${window}`, sent);
       this.figures.add('nacked', name, nacked);
     }
   }
 
+  /** A figure of the null server counts for every kind. */
+  #add(kind: Kind, name: ServerName, row: (kind: Kind) => string, figure: number): void {
+    for (const one of name === 'null' ? KINDS : [kind]) this.figures.add(row(one), name, figure);
+  }
+
   async #consumes(name: ServerName, server: Server): Promise<void> {
-    for (const kind of this.#shuffled(KINDS)) {
+    for (const kind of this.#shuffled(kindsOf(name))) {
       for (const bytes of this.#shuffled(this.plan.sizes)) {
         const both = ['-x', 1, '-y', 1, '-s', bytes, '-c', WINDOW, '-q', PREFETCH, ...queueOf(kind, fresh('pc'))];
         const { received, p99 } = await perfTest(server.url, [...both, ...this.#seconds()], this.plan.warmUpSeconds);
-        this.figures.add(`read ${kind}, ${bytes} B, published and consumed`, name, received);
-        this.figures.add(`full p99 ${kind}, ${bytes} B`, name, p99);
+        this.#add(kind, name, (one) => `read ${one}, ${bytes} B, published and consumed`, received);
+        // The null server does not pass on the time of the publish.
+        if (name !== 'null') this.figures.add(`full p99 ${kind}, ${bytes} B`, name, p99);
         const queue = queueOf(kind, fresh('backlog'));
         await perfTest(server.url, ['-x', 1, '-y', 0, '-s', bytes, '-c', WINDOW, '-C', this.plan.backlog, ...queue]);
         const { meanReceived } = await perfTest(server.url, [
@@ -132,7 +141,7 @@ class Bench {
           this.plan.backlog,
           ...queue,
         ]);
-        this.figures.add(`read ${kind}, ${bytes} B, consumed from a backlog`, name, meanReceived);
+        this.#add(kind, name, (one) => `read ${one}, ${bytes} B, consumed from a backlog`, meanReceived);
       }
     }
   }
@@ -184,11 +193,13 @@ class Bench {
   }
 }
 
-export async function* benchAmqp(_work: string, short: boolean): AsyncGenerator<Table> {
+export async function* benchAmqp(_work: string, short: boolean): AsyncGenerator<readonly Table[]> {
   const { random, seed } = seeded();
   const bench = new Bench(short ? SHORT : LONG, random);
-  await bench.run();
-  const { figures, plan } = bench;
+  for await (const repeats of bench.run()) yield tables(bench, seed, repeats);
+}
+
+function tables({ figures, plan }: Bench, seed: number, repeats: number): Table[] {
   const compared = (key: string, show: (value: number | null) => string): string[] => {
     const [rabbitmq, ours] = BROKERS.map((name) => figures.median(key, name)) as [number | null, number | null];
     return [show(rabbitmq), show(ours), ratio(ours, rabbitmq)];
@@ -199,47 +210,57 @@ export async function* benchAmqp(_work: string, short: boolean): AsyncGenerator<
       .rows(prefix)
       .sort(byName)
       .map((row) => [row, ...compared(prefix + row, show)]);
-  yield {
-    title: 'Publishing with confirms',
-    text: `PerfTest with one publisher; the window is how many may be unconfirmed. Classic: confirmed after the write. Quorum: after a sync. The null server stores nothing: its column is the client's bound here. Order from seed ${seed}; nacked ${figures.median('nacked', 'rosettamq') ?? 0} of ours.`,
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio', 'null server', 'of the bound'],
-    rows: figures
-      .rows('publish ')
+  /** Rows that the null server was measured in as well. */
+  const bounded = (prefix: string): string[][] =>
+    figures
+      .rows(prefix)
       .sort(byName)
       .map((row) => {
-        const [ours, bound] = (['rosettamq', 'null'] as const).map((name) => figures.median(`publish ${row}`, name));
-        return [row, ...compared(`publish ${row}`, thousands), thousands(bound!), ratio(ours!, bound!)];
-      }),
-  };
-  yield {
-    title: 'Consuming',
-    text: `One consumer with manual acknowledgements and a prefetch of ${PREFETCH}; published and consumed beside one publisher with a window of ${WINDOW}, or a backlog of ${plan.backlog}.`,
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
-    rows: table('read ', thousands),
-  };
-  yield {
-    title: 'Fan-out',
-    text: 'Deliveries of all queues together: one publisher with a window of 100, a fanout exchange, a consumer on each queue with manual acknowledgements; classic queues.',
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
-    rows: table('fan ', thousands),
-  };
+        const [ours, bound] = (['rosettamq', 'null'] as const).map((name) => figures.median(prefix + row, name));
+        return [
+          row,
+          ...compared(prefix + row, thousands),
+          thousands(bound ?? null),
+          ratio(ours ?? null, bound ?? null),
+        ];
+      });
   const loads = figures.rows('rate ').sort(byName);
   const rates = loads.map((row) => `${row}: ${thousands(figures.median(`rate ${row}`, 'rabbitmq'))}`).join(', ');
-  yield {
-    title: 'End-to-end latency',
-    text: `From the publish to the consumer's call, ${BODY_BYTES} B; half load is half of what the slower of the two published and consumed. Lower is better. Rates: ${rates}.`,
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
-    rows: [
-      ...table('latency ', micros),
-      ...figures
-        .rows('full p99 ')
-        .map((row) => [`${row}, as fast as it goes, p99`, ...compared(`full p99 ${row}`, micros)]),
-    ],
-  };
-  yield {
-    title: 'Memory',
-    text: `Resident memory of the broker's process; messages of ${BODY_BYTES} B in a classic queue without a consumer. Lower is better.`,
-    head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
-    rows: table('memory ', megabytes),
-  };
+  return [
+    {
+      title: 'Publishing with confirms',
+      text: `PerfTest with one publisher; the window is how many may be unconfirmed. Classic: confirmed after the write. Quorum: after a sync. The null server stores nothing: its column is the client's bound here. Medians of ${repeats} repeats, order from seed ${seed}; nacked ${figures.median('nacked', 'rosettamq') ?? 0} of ours.`,
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio', 'null server', 'of the bound'],
+      rows: bounded('publish '),
+    },
+    {
+      title: 'Consuming',
+      text: `One consumer with manual acknowledgements and a prefetch of ${PREFETCH}; published and consumed beside one publisher with a window of ${WINDOW}, or a backlog of ${plan.backlog}. The null server keeps a number instead of messages and delivers the first one again and again: its column is the client's bound here.`,
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio', 'null server', 'of the bound'],
+      rows: bounded('read '),
+    },
+    {
+      title: 'Fan-out',
+      text: 'Deliveries of all queues together: one publisher with a window of 100, a fanout exchange, a consumer on each queue with manual acknowledgements; classic queues.',
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
+      rows: table('fan ', thousands),
+    },
+    {
+      title: 'End-to-end latency',
+      text: `From the publish to the consumer's call, ${BODY_BYTES} B; half load is half of what the slower of the two published and consumed. Lower is better. Rates: ${rates}.`,
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
+      rows: [
+        ...table('latency ', micros),
+        ...figures
+          .rows('full p99 ')
+          .map((row) => [`${row}, as fast as it goes, p99`, ...compared(`full p99 ${row}`, micros)]),
+      ],
+    },
+    {
+      title: 'Memory',
+      text: `Resident memory of the broker's process; messages of ${BODY_BYTES} B in a classic queue without a consumer. Lower is better.`,
+      head: ['row', 'RabbitMQ', 'RosettaMQ', 'ratio'],
+      rows: table('memory ', megabytes),
+    },
+  ];
 }

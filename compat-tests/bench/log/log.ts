@@ -1,6 +1,7 @@
 /** The rows of `npm run bench -- log`: the log by itself, beside a C program that writes and syncs the same bytes. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { median } from '../figures.ts';
 import type { Table } from '../run.ts';
 
 const REPEATS = 3;
@@ -51,20 +52,26 @@ function bench(
   return JSON.parse(line) as Record<string, number>;
 }
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const rate = (perSecond: number): string =>
   perSecond >= 1e6 ? `${(perSecond / 1e6).toFixed(2)} M/s` : `${(perSecond / 1e3).toFixed(1)} k/s`;
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
-export function* benchLog(work: string, short: boolean): Generator<Table> {
+export function* benchLog(work: string, short: boolean): Generator<readonly Table[]> {
   const bound = join(work, 'bound');
   execFileSync('gcc', ['-O2', '-o', bound, join(import.meta.dirname, 'bound.c')]);
-  yield appendTable(work, bound, short);
-  yield fanOutTable(work, short);
-  yield settleTable();
-  yield memoryTable(work, short);
-  yield recoveryTable(work, short);
-  yield pauseTable(work, short);
+  const tables = [
+    (): Table => appendTable(work, bound, short),
+    (): Table => fanOutTable(work, short),
+    settleTable,
+    (): Table => memoryTable(work, short),
+    (): Table => recoveryTable(work, short),
+    (): Table => pauseTable(work, short),
+  ];
+  const done: Table[] = [];
+  for (const table of tables) {
+    done.push(table());
+    yield done;
+  }
 }
 
 function appendTable(work: string, bound: string, short: boolean): Table {
