@@ -314,7 +314,7 @@ export const UNIT = {
 /**
  * A unit as it lies in a queue: `count` consecutive offsets from `baseOffset` which are the records
  * `firstRecord … firstRecord + count - 1` of the payload. The payload is a slice of memory that is written once and never
- * used again for anything else: never write to it. It may be held, but it holds the whole buffer it lies in (a chunk of
+ * used again for anything else (unless `lasting` is false): never write to it. It may be held, but it holds the whole buffer it lies in (a chunk of
  * the log's tail or a window of cold bytes, some MiB), so whoever holds many, or for long, bounds them or copies.
  */
 export interface ReadUnit {
@@ -332,12 +332,16 @@ export interface ReadUnit {
   /** Position of the entry that holds it now; an identity for caches, never shown to clients. */
   position: Position;
   payload: Buffer;
+  /** False: the payload is good for this turn only, because the batch is `brief`. */
+  lasting: boolean;
 }
 
 /** Result of a read by offset; owned by the caller and reused from call to call. */
 export interface ReadBatch {
   units: ReadUnit[];
-  /** Bytes of the payloads in `units`. */
+  /** The reader is done with the payloads when its turn ends: their memory is used again. */
+  readonly brief?: true;
+  /** Bytes of the payloads in `units`; when `pending`, about as many as will be there. */
   bytes: number;
   /** Where to go on reading: behind the last unit looked at, whether it passed the filter or not. */
   nextOffset: Offset;
@@ -359,6 +363,8 @@ export interface ReadLimits {
   recordsMax: number;
   /** Units whose tagHash is neither in here nor TAG_MIXED are skipped; null passes all. */
   tagHashes: ReadonlySet<number> | null;
+  /** Not only the first unit: `pending` while any that would be given is cold. */
+  whole?: boolean;
 }
 
 /** A parked request. `wake` comes at most once per registration, in a turn of its own. */

@@ -63,7 +63,7 @@ export const LIMITS: Limits = {
   loginFrameBytesMax: 65_536,
   handshakeTimeoutMs: 10_000,
   callsMax: 256,
-  fetchBytesMax: 4 * 1024 * 1024,
+  fetchBytesMax: 8 * 1024 * 1024,
   fetchWaitMsMax: 60_000,
   heldBytesMax: 128 * 1024 * 1024,
   sessionTimeoutMsMin: 6_000,

@@ -21,9 +21,12 @@ export class Pieces {
   #heldBytes = 0;
   #last: ArrayBufferLike | null = null;
 
-  /** Puts the bytes into the reply, behind what the writer has written of it so far: as they are, or as a copy. */
-  add(payload: Buffer, writer: Writer): void {
-    if (payload.length < SLICE_BYTES_MIN || !this.#mayHold(payload.buffer)) {
+  /**
+   * Puts the bytes into the reply, behind what the writer has written of it so far: as they are, or as a copy; as a copy
+   * always when they are not `lasting`.
+   */
+  add(payload: Buffer, lasting: boolean, writer: Writer): void {
+    if (!lasting || payload.length < SLICE_BYTES_MIN || !this.#mayHold(payload.buffer)) {
       writer.bytes(payload);
       return;
     }

@@ -36,11 +36,11 @@ export class RecordSet {
   /** Puts the records into the response; stored batches that are large go as they lie in the log. */
   write(writer: Writer, pieces: Pieces): void {
     if (this.#made !== null) {
-      pieces.add(this.#made, writer);
+      pieces.add(this.#made, true, writer);
       return;
     }
     const units = this.#batch.units;
-    for (let i = 0; i < units.length; i++) pieces.add(units[i]!.payload, writer);
+    for (const { payload, lasting } of units) pieces.add(payload, lasting, writer);
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { type Codecs, DECODED_BYTES_MAX } from '../destinations.ts';
 import { assert, BrokerError } from '../errors.ts';
-import type { ColdReader } from '../log/cold-reader.ts';
+import { type ColdReader, WINDOW_RANDOM } from '../log/cold-reader.ts';
 import type { IndexRepair } from '../log/index-repair.ts';
 import type { Log } from '../log/log.ts';
 import { payloadLength, payloadStart } from '../log/parts.ts';
@@ -30,6 +30,7 @@ import type { Signals } from '../signals.ts';
 import {
   type Message,
   type Offset,
+  type Position,
   type ReadBatch,
   type ReadLimits,
   type ReadStatus,
@@ -44,6 +45,21 @@ import type { FoundOffset } from '../verbs.ts';
 /** Units looked at in one call when a filter passes none, so that a rare tag does not stop the loop. */
 const FILTERED_UNITS_MAX = 20_000;
 const DECODED_CACHE_BYTES = 32 * 1024 * 1024;
+/** Entries of others that are read along rather than beginning another read. */
+const GAP_BYTES_MAX = 16 * 1024;
+
+/** Entries to be fetched together: one at `position`, of `length` bytes, and what follows it up to `end`. */
+interface Piece {
+  readonly position: Position;
+  readonly length: number;
+  end: Position;
+}
+
+const nothing = (): void => undefined;
+
+function passes({ tagHashes }: ReadLimits, tag: number): boolean {
+  return tagHashes === null || tag === TAG_MIXED || tagHashes.has(tag);
+}
 
 export function emptyUnit(): ReadUnit {
   return {
@@ -59,6 +75,7 @@ export function emptyUnit(): ReadUnit {
     priority: 0,
     position: 0,
     payload: EMPTY,
+    lasting: true,
   };
 }
 
@@ -114,7 +131,7 @@ export class OffsetReader {
         if (base >= queue.visible) break;
         const count = unitCount(bytes, at);
         const tag = unitTagHash(bytes, at);
-        if (limits.tagHashes !== null && tag !== TAG_MIXED && !limits.tagHashes.has(tag)) {
+        if (!passes(limits, tag)) {
           into.nextOffset = base + count;
           if (++looked === FILTERED_UNITS_MAX) break;
           continue;
@@ -123,16 +140,15 @@ export class OffsetReader {
         if (kept > 0 && (into.bytes + length > limits.bytesMax || records + count > limits.recordsMax)) break;
         const unit = units[kept] ?? emptyUnit();
         units[kept] = unit;
-        const where = this.fill(cursor, unit);
+        const where = this.fill(cursor, unit, into.brief);
         if (where === 'damaged') {
           into.nextOffset = base + count;
           continue;
         }
         if (where === 'cold') {
-          if (kept > 0) break;
+          if (kept > 0 && !limits.whole) break;
+          into.bytes += this.loadRun(queue, limits, into.bytes, records, waiter);
           units.length = 0;
-          this.signals.counts.coldReads++;
-          this.cold.load(unitPosition(bytes, at), length, () => waiter.wake('data'));
           return 'pending';
         }
         kept++;
@@ -154,6 +170,51 @@ export class OffsetReader {
     return 'filtered';
   }
 
+  /**
+   * Has the cursor's unit fetched and those behind it that the reader would be given with it, neighbours in one piece.
+   * The first piece is asked for last, so that the others are mostly there when the waiter is woken by it. Returns how
+   * many bytes they count for.
+   */
+  private loadRun(queue: Queue, limits: ReadLimits, bytes: number, records: number, waiter: Waiter): number {
+    const { cursor, cold } = this;
+    const pieces: Piece[] = [];
+    let last: Piece | null = null;
+    // A piece counts for as much as is read for it at least: small entries far apart are not worth it.
+    let left = limits.bytesMax - bytes;
+    let recordsLeft = limits.recordsMax - records;
+    for (let more = true; more && left > 0 && recordsLeft > 0; more = cursor.next()) {
+      const { bytes: unit, at } = cursor;
+      if (unitBase(unit, at) >= queue.visible) break;
+      if (!passes(limits, unitTagHash(unit, at))) continue;
+      const position = unitPosition(unit, at);
+      const length = unitEntryLength(unit, at);
+      recordsLeft -= unitCount(unit, at);
+      if (last !== null) {
+        if (length > left || this.log.hot(position) !== null) break;
+        if (cold.isDamaged(position)) continue;
+        if (position >= last.end && position - last.end < GAP_BYTES_MAX) {
+          left -= position + length - last.end;
+          last.end = position + length;
+          continue;
+        }
+        if (cold.find(position, length, true)) {
+          left -= length;
+          continue;
+        }
+      }
+      last = { position, length, end: position + length };
+      pieces.push(last);
+      left -= Math.max(length, WINDOW_RANDOM);
+    }
+    for (let i = pieces.length - 1; i >= 0; i--) {
+      const { position, length, end } = pieces[i]!;
+      const done = i === 0 ? (): void => waiter.wake('data') : nothing;
+      this.signals.counts.coldReads++;
+      cold.load(position, length, done, end - position);
+    }
+    return limits.bytesMax - bytes - left;
+  }
+
   /** For a lookup that threw: `done` comes when the index is made again. Any other error is thrown on. */
   afterRepair(error: unknown, done: () => void): void {
     if (!(error instanceof IndexDamaged)) throw error;
@@ -161,7 +222,7 @@ export class OffsetReader {
   }
 
   /** Fills `unit` from the index and, when its bytes are in memory, the payload. */
-  fill(at: UnitAt, unit: ReadUnit): 'here' | 'cold' | 'damaged' {
+  fill(at: UnitAt, unit: ReadUnit, brief = false): 'here' | 'cold' | 'damaged' {
     const bytes = at.bytes;
     const p = at.at;
     const position = unitPosition(bytes, p);
@@ -174,7 +235,7 @@ export class OffsetReader {
       start = position - hot.position;
     } else if (this.cold.isDamaged(position)) {
       return 'damaged';
-    } else if (this.cold.find(position, unitEntryLength(bytes, p))) {
+    } else if (this.cold.find(position, unitEntryLength(bytes, p), brief)) {
       entry = this.cold.bytes;
       start = this.cold.at;
     } else {
@@ -182,6 +243,7 @@ export class OffsetReader {
     }
     const payloadAt = payloadStart(entry, start + part, this.setSize);
     unit.payload = entry.subarray(payloadAt, payloadAt + payloadLength(entry, start + part));
+    unit.lasting = hot !== null || !brief;
     unit.baseOffset = unitBase(bytes, p);
     unit.count = unitCount(bytes, p);
     unit.firstRecord = unitFirst(bytes, p);
@@ -218,7 +280,8 @@ export class OffsetReader {
     const codec = this.codecs.get(unit.format);
     if (codec === undefined) throw new BrokerError('unsupported', `no codec for stored format ${unit.format}`);
     this.signals.counts.conversions++;
-    const messages = codec.decode(unit.payload, DECODED_BYTES_MAX);
+    const payload = unit.lasting ? unit.payload : Buffer.from(unit.payload);
+    const messages = codec.decode(payload, DECODED_BYTES_MAX);
     // Decoded records may point into the payload and pin its memory, so that counts as well.
     const bytes = unit.payload.length * 2 + messages.length * 256;
     this.decoded.set(unit.position, { messages, bytes });

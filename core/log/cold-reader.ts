@@ -1,7 +1,8 @@
 /**
  * Entries that are no longer in the tail's memory. They come in windows that are read off the loop and verified once,
  * entry by entry, when they arrive; a few windows stay for the readers that follow. What does not verify is never
- * served: its positions are remembered as damaged and reported once.
+ * served: its positions are remembered as damaged and reported once. The memory of a window is used again only when
+ * nobody was given a slice of it but for a turn.
  */
 import type { Crc32c, Position } from '../types.ts';
 import { verifyEntry } from './entry.ts';
@@ -11,10 +12,22 @@ interface Window {
   start: Position;
   end: Position;
   bytes: Buffer;
+  /** Somebody may hold a slice of it: it is never used again. */
+  lent: boolean;
 }
 
-const WINDOW_RANDOM = 64 * 1024;
+/** On its way: what it brings ends at `end` at the latest. */
+interface Load {
+  readonly start: Position;
+  readonly end: Position;
+  readonly callers: (() => void)[];
+}
+
+/** The least that is read at once. */
+export const WINDOW_RANDOM = 64 * 1024;
 const WINDOW_SEQUENTIAL = 1024 * 1024;
+/** Sizes of buffers are multiples, so that one fits many windows. */
+const BUFFER_STEP = 16 * 1024;
 
 export interface ColdListener {
   damaged(from: Position, to: Position): void;
@@ -28,7 +41,10 @@ export class ColdReader {
   /** Least recently loaded first. */
   private readonly windows: Window[] = [];
   private windowBytes = 0;
-  private readonly loading = new Map<Position, (() => void)[]>();
+  /** Buffers of windows that nobody holds, for the next ones: a new one for each keeps the collector busy. */
+  private readonly free: Buffer[] = [];
+  private freeBytes = 0;
+  private readonly loading: Load[] = [];
   private readonly bad = new Set<Position>();
   reads = 0;
   /** Set by find. */
@@ -46,11 +62,12 @@ export class ColdReader {
     return this.bad.size > 0 && this.bad.has(position);
   }
 
-  /** True when the entry is in memory: `bytes` and `at` say where. */
-  find(position: Position, length: number): boolean {
+  /** True when the entry is in memory: `bytes` and `at` say where. `brief`: for this turn only. */
+  find(position: Position, length: number, brief = false): boolean {
     for (let n = this.windows.length - 1; n >= 0; n--) {
       const window = this.windows[n]!;
       if (position >= window.start && position + length <= window.end) {
+        if (!brief) window.lent = true;
         this.bytes = window.bytes;
         this.at = position - window.start;
         return true;
@@ -59,33 +76,42 @@ export class ColdReader {
     return false;
   }
 
-  /** Fetches the entry and what follows it; `done` is called in a later turn, whether it is there, damaged, or the read failed. */
-  load(position: Position, length: number, done: () => void): void {
-    const waiting = this.loading.get(position);
-    if (waiting !== undefined) {
-      waiting.push(done);
+  /**
+   * Fetches the entry and what follows it, up to `wanted` bytes or more; `done` is called in a later turn, whether it is
+   * there, damaged, or the read failed. Nothing that is here or on its way is read a second time.
+   */
+  load(position: Position, length: number, done: () => void, wanted = length): void {
+    const end = position + length;
+    for (const load of this.loading) {
+      if (load.start > position || end > load.end) continue;
+      load.callers.push(done);
       return;
     }
     const range = rangeOf(this.journal.ranges(), position);
-    if (range === null || position + length > range.end) {
+    if (range === null || end > range.end) {
       this.bad.add(position);
       queueMicrotask(done);
       return;
     }
-    const sequential = this.windows.some(
-      (window) =>
-        window.end === position ||
-        (window.start < position && position - window.end < WINDOW_RANDOM && position >= window.end),
-    );
-    const size = Math.min(Math.max(length, sequential ? WINDOW_SEQUENTIAL : WINDOW_RANDOM), range.end - position);
-    const bytes = Buffer.allocUnsafeSlow(size);
-    this.loading.set(position, [done]);
+    // Who wants much says himself what; for small pieces one after the other more is fetched than was asked for.
+    const sequential =
+      wanted < WINDOW_RANDOM &&
+      this.windows.some(
+        (window) =>
+          window.end === position ||
+          (window.start < position && position - window.end < WINDOW_RANDOM && position >= window.end),
+      );
+    let size = Math.min(Math.max(wanted, sequential ? WINDOW_SEQUENTIAL : WINDOW_RANDOM), range.end - position);
+    for (const known of [this.windows, this.loading])
+      for (const { start } of known) if (start >= end && start < position + size) size = start - position;
+    const bytes = this.buffer(size);
+    const load: Load = { start: position, end: position + size, callers: [done] };
+    this.loading.push(load);
     this.reads++;
     this.journal.readAsync(position, bytes, 0, size, (error) => {
-      const callers = this.loading.get(position)!;
-      this.loading.delete(position);
-      this.arrived(range, position, length, bytes, error);
-      for (const caller of callers) caller();
+      this.loading.splice(this.loading.indexOf(load), 1);
+      this.arrived(range, position, length, bytes, size, error);
+      for (const caller of load.callers) caller();
     });
   }
 
@@ -105,16 +131,24 @@ export class ColdReader {
       if (!(error instanceof JournalError)) throw error;
       failure = error;
     }
-    this.arrived(range, position, length, bytes, failure);
+    this.arrived(range, position, length, bytes, length, failure);
   }
 
-  private arrived(range: Range, position: Position, length: number, bytes: Buffer, error: JournalError | null): void {
+  /** `size` bytes have come, of which an entry of `length` was asked for. */
+  private arrived(
+    range: Range,
+    position: Position,
+    length: number,
+    bytes: Buffer,
+    size: number,
+    error: JournalError | null,
+  ): void {
     let end = 0;
     if (error === null) {
-      while (end < bytes.length) {
-        const size = verifyEntry(bytes, end, bytes.length, position + end, range.salt, this.crc);
-        if (size === 0) break;
-        end += size;
+      while (end < size) {
+        const entry = verifyEntry(bytes, end, size, position + end, range.salt, this.crc);
+        if (entry === 0) break;
+        end += entry;
       }
     }
     if (end < length) {
@@ -122,10 +156,23 @@ export class ColdReader {
       this.listener.damaged(position, position + length);
       if (end === 0) return;
     }
-    this.windows.push({ start: position, end: position + end, bytes });
+    this.windows.push({ start: position, end: position + end, bytes, lent: false });
     this.windowBytes += bytes.length;
-    while (this.windows.length > 1 && this.windowBytes > this.bytesMax)
-      this.windowBytes -= this.windows.shift()!.bytes.length;
+    while (this.windows.length > 1 && this.windowBytes > this.bytesMax) {
+      const { bytes: oldest, lent } = this.windows.shift()!;
+      this.windowBytes -= oldest.length;
+      if (lent || this.freeBytes + oldest.length > this.bytesMax / 2) continue;
+      this.free.push(oldest);
+      this.freeBytes += oldest.length;
+    }
+  }
+
+  private buffer(size: number): Buffer {
+    const n = this.free.findLastIndex(({ length }) => length >= size && length <= size * 2);
+    if (n < 0) return Buffer.allocUnsafeSlow(Math.ceil(size / BUFFER_STEP) * BUFFER_STEP);
+    const [bytes] = this.free.splice(n, 1) as [Buffer];
+    this.freeBytes -= bytes.length;
+    return bytes;
   }
 
   /** The segment's bytes are gone. */

@@ -84,7 +84,7 @@ const DEFAULTS: Config = {
     ...limits,
     loginFrameBytesMax: 65536,
     callsMax: 256,
-    fetchBytesMax: 4194304,
+    fetchBytesMax: 8388608,
     fetchWaitMsMax: 60000,
     heldBytesMax: 134217728,
     sessionTimeoutMsMin: 6000,

@@ -8,6 +8,7 @@
 // - the answer comes when minBytes are there, when a partition has an error, or when maxWaitMs are over;
 // - the first batch of the first partition that has any is returned whatever its size (KIP-74), and batches are
 //   returned whole even if the offset lies inside: the client skips what it did not ask for;
+// - cold bytes are asked for once, those of all partitions together, and the answer waits for them;
 // - no records are an empty set of length 0, never null;
 // - a Fetch begins when the connection's earlier calls are answered, so a connection holds one answer at a time.
 import type { Offset, QueueNumber, ReadBatch, ReadLimits, Waiter } from '../../../core/types.ts';
@@ -34,8 +35,9 @@ export const fetchRoute: Route = {
   },
 };
 
-const batch: ReadBatch = { units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
-const limits: ReadLimits = { bytesMax: 0, recordsMax: 0x7fffffff, tagHashes: null };
+/** Its payloads are written into the answer, or copied there, before the next read. */
+const batch: ReadBatch = { brief: true, units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
+const limits: ReadLimits = { bytesMax: 0, recordsMax: 0x7fffffff, tagHashes: null, whole: false };
 
 class FetchCall implements Waiter {
   readonly #call: Call;
@@ -44,6 +46,8 @@ class FetchCall implements Waiter {
   #waiting = false;
   /** Cold bytes are on their way: we are woken when they are there. */
   #pending = false;
+  /** Partitions that cold bytes have been asked for and have not come; -1 before any were. */
+  #cold = -1;
 
   constructor(call: Call) {
     this.#call = call;
@@ -62,7 +66,8 @@ class FetchCall implements Waiter {
   }
 
   wake(reason: 'data' | 'timeout'): void {
-    if (!this.#call.ended) this.#attempt(reason === 'timeout');
+    if (this.#call.ended || (reason === 'data' && this.#cold > 0 && --this.#cold > 0)) return;
+    this.#attempt(reason === 'timeout');
   }
 
   /** The connection is gone, or the broker is about to stop. */
@@ -76,8 +81,37 @@ class FetchCall implements Waiter {
   #attempt(last: boolean): void {
     const late = last || this.#call.node.broker.nowMs() >= this.#deadlineMs;
     this.#pending = false;
+    if (this.#cold < 0) this.#cold = this.#fetchCold();
+    if (this.#cold > 0 && !last) return;
     if (late || this.#enough()) this.#answer();
     else if (!this.#pending) this.#wait();
+  }
+
+  /** Has the cold bytes that the answer will hold fetched, those of all partitions at once. Returns how many wait. */
+  #fetchCold(): number {
+    const { broker } = this.#call.node;
+    let left = this.#request.bytesMax;
+    let waiting = 0;
+    for (const partition of this.#request.partitions) {
+      const { queue, offset, error, bytesMax } = partition;
+      partition.left = left <= 0;
+      if (partition.left) continue;
+      const state = error === 0 ? broker.queue(queue) : null;
+      if (state === null || offset < state.startOffset || offset >= state.endOffset) continue;
+      limits.bytesMax = Math.max(1, Math.min(bytesMax, left));
+      limits.whole = true;
+      try {
+        const status = broker.read(this.#call.principal, queue, offset, limits, batch, this);
+        if (status === 'pending') waiting++;
+        left -= batch.bytes;
+      } catch {
+        // The answer meets it again, and tells it.
+      } finally {
+        limits.whole = false;
+      }
+    }
+    batch.units.length = 0;
+    return waiting;
   }
 
   /** Whether the answer need not wait. Looks only at what came since it last looked. */
@@ -178,7 +212,7 @@ class FetchCall implements Waiter {
     let records: RecordSet | null = null;
     if (error === 0 && state !== null) {
       if (partition.offset < state.startOffset || partition.offset > state.endOffset) error = ERROR.OFFSET_OUT_OF_RANGE;
-      else if (partition.offset < state.endOffset && (first || left > 0)) {
+      else if (partition.offset < state.endOffset && !partition.left && (first || left > 0)) {
         limits.bytesMax = Math.max(1, Math.min(partition.bytesMax, left));
         try {
           const status = broker.read(this.#call.principal, partition.queue, partition.offset, limits, batch, this);

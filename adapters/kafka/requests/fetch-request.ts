@@ -22,6 +22,8 @@ export interface FetchPartition {
   /** How far the bytes there have been counted towards minBytes, and how many there were. */
   countedTo: Offset;
   countedBytes: number;
+  /** The answer is full without it. */
+  left: boolean;
 }
 
 export interface FetchTopic {
@@ -113,6 +115,6 @@ export class FetchRequest {
     const unknown = version >= 13 && topic === null ? ERROR.UNKNOWN_TOPIC_ID : ERROR.UNKNOWN_TOPIC_OR_PARTITION;
     // The epoch cannot change while we run, so it is compared once.
     const error = refusal !== ERROR.NONE ? refusal : queue < 0 ? unknown : epochError(this.#call.node, epoch);
-    return { index, offset, bytesMax, queue, error, countedTo: offset, countedBytes: 0 };
+    return { index, offset, bytesMax, queue, error, countedTo: offset, countedBytes: 0, left: false };
   }
 }
