@@ -15,8 +15,8 @@ const ADMIN = { name: 'anonymous', host: '' };
 const EVERYTHING = ['publish', 'consume', 'create', 'update', 'delete', 'describe'] as const;
 
 /** A broker with the users `maker`, who may do everything, and `reader`, who may consume and describe topics T…. */
-async function secured(sealingKey: Buffer | undefined): Promise<Harness> {
-  const started = await harness(sealingKey === undefined ? {} : { sealingKey });
+async function secured(sealingKey: Buffer | undefined, options: Parameters<typeof harness>[0] = {}): Promise<Harness> {
+  const started = await harness(sealingKey === undefined ? options : { ...options, sealingKey });
   on = started;
   const { broker } = started;
   const rule = (
@@ -78,7 +78,7 @@ describe('a signed request', () => {
   });
 
   it('keeps its user while it waits and others of the same connection are served', async () => {
-    const raw = new RawClient((await secured(Buffer.alloc(32, 3))).adapter);
+    const raw = new RawClient((await secured(Buffer.alloc(32, 3), { syncMs: 30 })).adapter);
     const sent = await raw.request(310, signed(sendFields('T'), 'x', 'maker', 'maker-secret'), 'x');
     const offset = String(BigInt(`0x${sent.ext['msgId']!.slice(16)}`));
     const back = { group: 'TG', delayLevel: '1', offset };
