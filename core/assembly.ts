@@ -28,6 +28,7 @@ import { Shard } from './shard.ts';
 import { Signals } from './signals.ts';
 import { Access } from './state/access.ts';
 import { Membership } from './state/membership.ts';
+import { authoriseOn } from './state/rights.ts';
 import { Routing } from './state/routing.ts';
 import { SEALING_KEY_BYTES } from './state/sealed.ts';
 import { Tables } from './state/tables.ts';
@@ -184,8 +185,10 @@ export class Assembly {
     const holdQueue = this.tables.queues.get(hold.queues[0]!)!;
     this.reader = new OffsetReader(this.shard.log, this.cold, codecs, this.tables.setSize, this.signals, this.repair);
     this.publisher = new Publisher(this.shard, codecs, holdQueue, {
-      authorise: (principal, topic, namespace, exchange) =>
-        this.authorise(principal, 'publish', 'topic', namespace, topic?.name ?? exchange ?? ''),
+      authorise: (principal, topic, namespace, exchange) => {
+        if (topic === null) this.authorise(principal, 'publish', 'topic', namespace, exchange ?? '');
+        else authoriseOn(this, principal, 'publish', topic);
+      },
       held: (dueMs, offset) => this.hold.add(dueMs, offset),
       isFull: (queue, topic, bytes) => this.leases.deaths.isFull(queue, topic, bytes),
       refused: (queue, topic, append) => deadLetters.refused(queue, topic, append),

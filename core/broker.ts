@@ -24,6 +24,7 @@ import type { Signals } from './signals.ts';
 import type { GroupState } from './state/catalog.ts';
 import type { Membership } from './state/membership.ts';
 import { Passwords } from './state/passwords.ts';
+import { authoriseOn } from './state/rights.ts';
 import type { Tables } from './state/tables.ts';
 import { storageState } from './storage.ts';
 import type {
@@ -218,7 +219,7 @@ export class Broker implements Verbs {
   async moveStart(principal: Principal, number: QueueNumber, offset: Offset): Promise<Offset> {
     const queue = this.queueOf(number);
     const topic = this.tables.catalog.topicOf(number)!;
-    this.authorise(principal, 'delete', 'topic', topic.namespace, topic.name);
+    authoriseOn(this, principal, 'delete', topic);
     if (offset > queue.visible)
       throw new BrokerError('argument-invalid', `offset ${offset} is behind the end ${queue.visible}`);
     if (offset > queue.start) this.shard.moveStart(queue, offset);
@@ -227,7 +228,7 @@ export class Broker implements Verbs {
   }
 
   async purge(principal: Principal, topic: Topic): Promise<number> {
-    this.authorise(principal, 'update', 'topic', topic.namespace, topic.name);
+    authoriseOn(this, principal, 'update', topic);
     const group = this.tables.catalog.groupById(topic.ownGroup);
     if (group === null) throw new BrokerError('argument-invalid', `'${topic.name}' is not a queue`);
     let count = 0;
@@ -300,7 +301,7 @@ export class Broker implements Verbs {
     const queue = this.queueOf(number);
     if (this.tables.access.secured) {
       const topic = this.tables.catalog.topicOf(number)!;
-      this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
+      authoriseOn(this, principal, 'consume', topic);
     }
     return this.reader.read(queue, offset, limits, into, waiter);
   }
@@ -332,7 +333,7 @@ export class Broker implements Verbs {
   async findByKey(
     ...[principal, topic, ...search]: Parameters<Verbs['findByKey']>
   ): Promise<Awaited<ReturnType<Verbs['findByKey']>>> {
-    this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
+    authoriseOn(this, principal, 'consume', topic);
     return findByKey(this.tables, this.repair, topic, ...search);
   }
 
@@ -463,7 +464,7 @@ export class Broker implements Verbs {
     const queues = consumer.queues.map((number) => this.queueOf(number));
     for (const queue of queues) {
       const topic = this.tables.catalog.topicById(queue.topic)!;
-      this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
+      authoriseOn(this, principal, 'consume', topic);
     }
     if (this.membership.count(group) > 0)
       throw new BrokerError('group-in-use', `group '${group.name}' has ${group.protocol} members: stop them first`);
@@ -493,7 +494,7 @@ export class Broker implements Verbs {
     this.shard.alive();
     const queue = this.queueOf(number);
     const topic = this.tables.catalog.topicById(queue.topic)!;
-    this.authorise(principal, 'consume', 'topic', topic.namespace, topic.name);
+    authoriseOn(this, principal, 'consume', topic);
     return this.leases.leaseOne(group as GroupState, queue, holder, leaseMs, take);
   }
 

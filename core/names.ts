@@ -7,6 +7,7 @@ import { BROKER } from './publish.ts';
 import type { Shard } from './shard.ts';
 import type { GroupState } from './state/catalog.ts';
 import type { StateEvent, TopicRow } from './state/events.ts';
+import { rightOn } from './state/rights.ts';
 import {
   type Action,
   type Binding,
@@ -90,7 +91,8 @@ export class Names {
   }
 
   async createTopic(principal: Principal, spec: TopicSpec): Promise<Topic> {
-    this.authorise(principal, 'create', 'topic', spec.namespace, spec.name);
+    const right = rightOn(spec.kind, 'create');
+    this.authorise(principal, right.action, right.resource, spec.namespace, spec.name);
     const row = this.newTopic(spec);
     await this.shard.change(this.topicEvents(row));
     return this.shard.tables.catalog.topicById(row.id) ?? row;

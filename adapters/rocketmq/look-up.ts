@@ -9,10 +9,24 @@ import type { Connection } from './connection.ts';
 import { RequestError } from './errors.ts';
 import { isWireName, spellWithin, unspell } from './names.ts';
 
+/**
+ * Throws access-denied for who may neither use nor describe it: the core checks what is read, committed and changed, but
+ * not who asks about a name.
+ */
+export function mayAskAbout({ broker, node, principal }: Connection, resource: 'topic' | 'group', name: string): void {
+  if (!broker.secured) return;
+  if (broker.allows(principal, 'consume', resource, node.namespace, name)) return;
+  if (resource === 'topic' && broker.allows(principal, 'publish', resource, node.namespace, name)) return;
+  broker.authorise(principal, 'describe', resource, node.namespace, name);
+}
+
 /** The topic of that name; TOPIC_NOT_EXIST when there is none. */
 export function existingTopic(connection: Connection, wireTopic: string): Topic {
   const topic = connection.node.topic(wireTopic);
   if (topic === null) throw new RequestError(RESPONSE.TOPIC_NOT_EXIST, `topic[${wireTopic}] not exist`);
+  // Topics of retries and dead letters are their group's.
+  const isOfGroup = topic.kind === 'retry' || topic.kind === 'dead-letter';
+  mayAskAbout(connection, isOfGroup ? 'group' : 'topic', topic.name);
   return topic;
 }
 
@@ -34,12 +48,15 @@ export function queueState(connection: Connection, topic: Topic, queueId: number
   return state;
 }
 
-/** The group of that name, created when it is new (autoCreateSubscriptionGroup). */
+/** The group of that name, for one of its members; created when it is new (autoCreateSubscriptionGroup). */
 export function consumerGroup(connection: Connection, wireGroup: string): Group {
   const name = groupName(wireGroup);
   const { broker, node, principal } = connection;
   const group = broker.group(node.namespace, name);
-  if (group !== null) return group;
+  if (group !== null) {
+    broker.authorise(principal, 'consume', 'group', node.namespace, name);
+    return group;
+  }
   if (!node.settings.autoCreateGroups) throw noGroup(wireGroup);
   return broker.ensureGroup(principal, node.namespace, name);
 }
@@ -48,6 +65,7 @@ export function consumerGroup(connection: Connection, wireGroup: string): Group 
 export function existingGroup(connection: Connection, wireGroup: string): Group {
   const group = connection.broker.group(connection.node.namespace, groupName(wireGroup));
   if (group === null) throw noGroup(wireGroup);
+  mayAskAbout(connection, 'group', group.name);
   return group;
 }
 

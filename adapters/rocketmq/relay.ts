@@ -5,7 +5,7 @@ import { byteText } from './byte-text.ts';
 import type { Connection } from './connection.ts';
 import { RequestError } from './errors.ts';
 import type { Header } from './header.ts';
-import { groupName } from './look-up.ts';
+import { groupName, mayAskAbout } from './look-up.ts';
 import { ReplyField } from './reply.ts';
 
 /** How the asking client has proved who it is: not for the one that is asked, who could use it again. */
@@ -23,7 +23,9 @@ export function fieldsOf(header: Header): Map<string, string> {
 /** The connection of a member; SYSTEM_ERROR when it is not there, as from the protocol's broker. */
 export function memberConnection(connection: Connection, wireGroup: string, clientId: string): Connection {
   const { broker, node } = connection;
-  const group = broker.group(node.namespace, groupName(wireGroup));
+  const name = groupName(wireGroup);
+  mayAskAbout(connection, 'group', name);
+  const group = broker.group(node.namespace, name);
   const member = group === null ? null : node.groups.member(group, clientId);
   if (member === null) {
     throw new RequestError(RESPONSE.SYSTEM_ERROR, `The Consumer <${wireGroup}> <${clientId}> not online`);

@@ -3,7 +3,7 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Harness, harness, RawClient, type Response } from './testing/harness.ts';
-import { pullFields, sendFields, units } from './testing/requests.ts';
+import { heartbeat, pullFields, sendFields, units } from './testing/requests.ts';
 
 let on: Harness | undefined;
 afterEach(async () => {
@@ -74,6 +74,37 @@ describe('a signed request', () => {
     // A signature holds for its own request alone, whatever the connection has sent before.
     expect(await raw.request(310, sendFields('T'), 'x')).toMatchObject({ code: 16 });
     expect(await raw.request(11, pullFields('T', 0))).toMatchObject({ code: 16 });
+    raw.stream.destroy();
+  });
+
+  it('alone may ask about groups and topics, and lock queues, where its user may', async () => {
+    const raw = new RawClient((await secured(Buffer.alloc(32, 3))).adapter);
+    await raw.request(310, signed(sendFields('T'), 'x', 'maker', 'maker-secret'), 'x');
+    const hello = heartbeat('c1', 'CG', 'T');
+    expect(await raw.request(34, signed({}, hello, 'reader', 'reader-secret'), hello)).toMatchObject({ code: 0 });
+    // Who may consume may have it again: the topic of retries is the group's.
+    const pulled = await raw.request(11, signed(pullFields('T', 0), '', 'reader', 'reader-secret'));
+    const back = { group: 'CG', delayLevel: '1', offset: String(units(pulled.body)[0]!.physical) };
+    expect(await raw.request(36, signed(back, '', 'reader', 'reader-secret'))).toMatchObject({ code: 0 });
+    raw.answers = () => ({ code: 0, body: Buffer.from('{}') });
+    const mqSet = [{ brokerName: 'broker', queueId: 0, topic: 'T' }];
+    const lock = JSON.stringify({ clientId: 'c2', consumerGroup: 'CG', mqSet });
+    const asked: [number, Record<string, unknown>, string][] = [
+      [41, {}, lock],
+      [42, {}, lock],
+      [14, { consumerGroup: 'CG', topic: 'T', queueId: '0' }, ''],
+      [30, { topic: 'T', queueId: '0' }, ''],
+      [208, { consumerGroup: 'CG', topic: 'T' }, ''],
+      [307, { consumerGroup: 'CG', clientId: 'c1' }, ''],
+      [351, { topic: 'T' }, ''],
+      [352, { group: 'CG' }, ''],
+    ];
+    for (const [code, fields, body] of asked) {
+      expect(await raw.request(code, fields, body), `${code} of nobody`).toMatchObject({ code: 16 });
+      const answer = await raw.request(code, signed(fields, body, 'reader', 'reader-secret'), body);
+      // 22: the group has no place yet.
+      expect([0, 22], `${code} of the reader: ${answer.remark}`).toContain(answer.code);
+    }
     raw.stream.destroy();
   });
 

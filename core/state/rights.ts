@@ -5,7 +5,7 @@
  * Invariants: allows(…) is what the rules say one by one: some ALLOW matches and no DENY does. A pattern ending in '*'
  * is a prefix, every other one a name. The namespace '*' stands for all; the cluster lies in no namespace.
  */
-import type { AccessRule, Action, ResourceKind } from '../types.ts';
+import type { AccessRule, Action, Principal, ResourceKind, Topic, TopicKind } from '../types.ts';
 
 const ACTION_INDEX: Readonly<Record<Action, number>> = {
   publish: 0,
@@ -18,6 +18,23 @@ const ACTION_INDEX: Readonly<Record<Action, number>> = {
 const RESOURCE_INDEX: Readonly<Record<ResourceKind, number>> = { namespace: 0, topic: 6, group: 12, cluster: 18 };
 
 const ANY_NAMESPACE = '*';
+
+/** The right that an action on a topic takes. Topics of retries and dead letters go with the group whose name they bear. */
+export function rightOn(kind: TopicKind, action: Action): { action: Action; resource: ResourceKind } {
+  if (kind !== 'retry' && kind !== 'dead-letter') return ON_TOPIC[action];
+  return action === 'publish' || action === 'create' ? ON_GROUP.consume : ON_GROUP[action];
+}
+
+const onAll = (resource: ResourceKind): Readonly<Record<Action, { action: Action; resource: ResourceKind }>> => ({
+  publish: { action: 'publish', resource },
+  consume: { action: 'consume', resource },
+  create: { action: 'create', resource },
+  update: { action: 'update', resource },
+  delete: { action: 'delete', resource },
+  describe: { action: 'describe', resource },
+});
+const ON_TOPIC = onAll('topic');
+const ON_GROUP = onAll('group');
 
 export function matches(
   rule: AccessRule,
@@ -32,6 +49,16 @@ export function matches(
     (resource === 'cluster' || rule.namespace === namespace || rule.namespace === ANY_NAMESPACE) &&
     (rule.pattern.endsWith('*') ? name.startsWith(rule.pattern.slice(0, -1)) : name === rule.pattern)
   );
+}
+
+interface Authorises {
+  authorise(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): void;
+}
+
+/** Throws access-denied when the principal has not the right that the action on this topic takes. */
+export function authoriseOn(by: Authorises, principal: Principal, action: Action, topic: Topic): void {
+  const right = rightOn(topic.kind, action);
+  by.authorise(principal, right.action, right.resource, topic.namespace, topic.name);
 }
 
 export class Rights {
