@@ -194,9 +194,11 @@ export class Broker implements Verbs {
   }
 
   async deleteTopic(principal: Principal, topic: Topic): Promise<void> {
+    const { catalog } = this.tables;
+    const queues = catalog.topicById(topic.id)?.queues ?? [];
     const deleted = this.names.deleteTopic(principal, topic);
     // In memory it is gone at once, if it may be: nothing of it is delivered while its end is made durable.
-    this.leases.forget((line) => this.tables.catalog.topicById(line.topic.id) === null);
+    if (catalog.topicById(topic.id) === null) this.leases.forgetQueues(queues);
     await deleted;
     // Long polls on it find out at once.
     for (const queue of topic.queues) this.waiters.advanced(queue, Number.POSITIVE_INFINITY);

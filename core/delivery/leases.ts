@@ -138,22 +138,29 @@ export class Leases {
 
   /** The group or queue is gone: consumers hear of it, nothing is delivered any more. */
   forget(matches: (line: LeaseLine) => boolean): void {
-    for (const [key, line] of this.lines) {
-      if (!matches(line)) continue;
-      this.lines.delete(key);
-      const lines = this.byQueue.get(line.queue.number)?.filter((other) => other !== line) ?? [];
-      if (lines.length === 0) this.byQueue.delete(line.queue.number);
-      else this.byQueue.set(line.queue.number, lines);
-      if (line.timer !== 0) this.shard.clock.clearTimer(line.timer);
-      line.isGone = true;
-      this.deaths.forget(line);
-      for (const holder of [...line.consumers]) {
-        line.removeConsumer(holder);
-        holder.lines.delete(line);
-        if (holder.lines.size === 0 && holder.consumer !== null) {
-          this.holders.delete(holder.consumer);
-          holder.consumer.cancelled();
-        }
+    for (const line of [...this.lines.values()]) if (matches(line)) this.forgetLine(line);
+  }
+
+  /** The same for all that read these queues, at the cost of those alone. */
+  forgetQueues(queues: readonly QueueNumber[]): void {
+    for (const queue of queues) for (const line of this.byQueue.get(queue) ?? []) this.forgetLine(line);
+  }
+
+  private forgetLine(line: LeaseLine): void {
+    if (line.isGone) return;
+    this.lines.delete(line.group.id * (QUEUE_NUMBER_MAX + 1) + line.queue.number);
+    const lines = this.byQueue.get(line.queue.number)?.filter((other) => other !== line) ?? [];
+    if (lines.length === 0) this.byQueue.delete(line.queue.number);
+    else this.byQueue.set(line.queue.number, lines);
+    if (line.timer !== 0) this.shard.clock.clearTimer(line.timer);
+    line.isGone = true;
+    this.deaths.forget(line);
+    for (const holder of [...line.consumers]) {
+      line.removeConsumer(holder);
+      holder.lines.delete(line);
+      if (holder.lines.size === 0 && holder.consumer !== null) {
+        this.holders.delete(holder.consumer);
+        holder.consumer.cancelled();
       }
     }
   }
