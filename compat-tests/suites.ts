@@ -116,6 +116,13 @@ export const SUITES: readonly SuiteRow[] = [
     hasOracle: true,
   },
   {
+    name: 'kafka/registry',
+    file: 'kafka/registry.suite.ts',
+    what: 'Apicurio Registry with its schemas in topics: two side by side, evolution, kill and replay',
+    needs: ['java', 'python'],
+    hasOracle: true,
+  },
+  {
     name: 'rocketmq/features',
     file: 'rocketmq/features.suite.ts',
     what: 'what Apache’s Java clients do in daily work, 4.9 and 5.x',

@@ -47,11 +47,17 @@ export async function ensureCommand(command: string): Promise<void> {
 }
 
 /** The jars of a pom, fetched once. */
-export async function jars(name: string, pom: string): Promise<string> {
+export const jars = (name: string, pom: string): Promise<string> =>
+  fetched(name, pom, 'copy-dependencies', '-DincludeScope=runtime');
+
+/** The content of the archives of a pom, fetched and unpacked once. */
+export const unpacked = (name: string, pom: string): Promise<string> => fetched(name, pom, 'unpack-dependencies');
+
+async function fetched(name: string, pom: string, goal: string, ...settings: string[]): Promise<string> {
   await ensureCommand('java');
   await ensureCommand('mvn');
   return builtOnce(name, [pom], async (into) => {
-    const args = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${into}`];
+    const args = [`dependency:${goal}`, ...settings, `-DoutputDirectory=${into}`];
     await execute('mvn', ['-q', '-B', '-f', pom, ...args]);
   });
 }
