@@ -58,9 +58,12 @@ export class Registry {
       'schema registry',
       await registryJava(),
       [
-        ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+        '-Xmx384m',
+        '-XX:+UseSerialGC',
+        '-XX:TieredStopAtLevel=1',
         ...Object.entries(settings).map(([key, value]) => `-D${key}=${value}`),
-        ...['-jar', join(await registryProgram(), 'quarkus-run.jar')],
+        '-jar',
+        join(await registryProgram(), 'quarkus-run.jar'),
       ],
       { logFile: join(own, 'registry.log'), cwd: own },
     );
