@@ -332,15 +332,20 @@ export interface ReadUnit {
   /** Position of the entry that holds it now; an identity for caches, never shown to clients. */
   position: Position;
   payload: Buffer;
-  /** False: the payload is good for this turn only, because the batch is `brief`. */
+  /** False: the payload is good until the reader returns, because it said that it is `brief`. */
   lasting: boolean;
 }
+
+/**
+ * Which payloads a reader is done with when it returns, so that their memory is used again: none, those that came from
+ * the disk, or all. It may not append before it is done with them.
+ */
+export type Brief = 'no' | 'cold' | 'all';
 
 /** Result of a read by offset; owned by the caller and reused from call to call. */
 export interface ReadBatch {
   units: ReadUnit[];
-  /** The reader is done with the payloads when its turn ends: their memory is used again. */
-  readonly brief?: true;
+  readonly brief?: Brief;
   /** Bytes of the payloads in `units`; when `pending`, about as many as will be there. */
   bytes: number;
   /** Where to go on reading: behind the last unit looked at, whether it passed the filter or not. */
@@ -402,6 +407,7 @@ export interface LeaseConsumer {
   readonly autoSettle: boolean;
   /** How many messages it takes now. Asked before each delivery: keep it a field access. */
   capacity(): number;
+  /** The payload is good until this returns. */
   deliver(leased: Leased): void;
   /** The queue or group is gone; no further call comes. */
   cancelled(): void;

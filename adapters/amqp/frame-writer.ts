@@ -26,10 +26,11 @@ export class FrameWriter {
   /** Frames written so far; the heartbeat looks whether it moved. */
   frames = 0;
   readonly #outbox: Outbox;
-  #writer = new Writer();
+  #writer: Writer;
 
   constructor(outbox: Outbox, frameMax: number) {
     this.#outbox = outbox;
+    this.#writer = new Writer({ sent: outbox });
     this.frameMax = frameMax;
   }
 
@@ -133,7 +134,7 @@ export class FrameWriter {
 
   /** Nothing has been written for a while: lets go of the slab, so that idle connections stay small. */
   rest(): void {
-    this.#writer = new Writer();
+    this.#writer = new Writer({ sent: this.#outbox });
   }
 
   #head(type: number, channel: number): void {

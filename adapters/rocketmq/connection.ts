@@ -32,6 +32,9 @@ import { PullRequest } from './pull-request.ts';
 import { Reply, ReplyField } from './reply.ts';
 import { senderOf } from './signature.ts';
 
+/** From here on a reply has a buffer for itself, used again when it was sent; smaller ones share a slab. */
+const LARGE_REPLY_BYTES = 16 * 1024;
+
 /** What a reply needs to know of its request. */
 export interface Ticket {
   readonly opaque: number;
@@ -72,6 +75,9 @@ export class Connection implements AppendTarget, CommitTarget {
   readonly #header = new Header();
   readonly #outbox: Outbox;
   readonly #reply: Reply;
+  readonly #largeReply: Reply;
+  /** The one of the two that was begun last. */
+  #begun: Reply;
   readonly #idlePulls: PullRequest[] = [];
   readonly #parked = new Set<PullRequest>();
   readonly #calls: ClientCalls;
@@ -101,6 +107,8 @@ export class Connection implements AppendTarget, CommitTarget {
     this.#framer = new Framer(new Int32Frames(frameBytesMax), (buffer, start, end) => this.receive(buffer, start, end));
     this.#outbox = new Outbox(stream, { onDrain: () => stream.resume() });
     this.#reply = new Reply(new Writer({ slabBytes: 256 * 1024 }));
+    this.#largeReply = new Reply(node.largeWriter);
+    this.#begun = this.#reply;
     this.#lastSeenMs = node.context.clock.nowMs();
     stream.on('data', (chunk: Buffer) => this.#data(chunk));
     stream.on('error', (error) => node.context.log.debug({ error, remote: info.remote }, 'connection failed'));
@@ -148,24 +156,26 @@ export class Connection implements AppendTarget, CommitTarget {
     this.finish(ticket);
   }
 
-  /** Begins a reply; the caller adds fields, ends the header, adds a body and calls finish. */
-  begin(ticket: Ticket, code: ResponseCode, remark = ''): Reply {
-    this.#reply.begin(ticket.serialize, ticket.opaque, code, remark);
-    return this.#reply;
+  /** Begins a reply; the caller adds fields, ends the header, adds a body of about so many bytes and calls finish. */
+  begin(ticket: Ticket, code: ResponseCode, remark = '', bodyBytes = 0): Reply {
+    this.#begun = bodyBytes < LARGE_REPLY_BYTES ? this.#reply : this.#largeReply;
+    this.#begun.begin(ticket.serialize, ticket.opaque, code, remark);
+    return this.#begun;
   }
 
   finish(ticket: Ticket): void {
+    const { writer } = this.#begun;
     if (ticket.oneway) {
-      this.#reply.writer.truncate(0);
+      writer.truncate(0);
       return;
     }
-    this.#reply.finish();
-    this.#outbox.pushFrame(this.#reply.writer);
+    this.#begun.finish();
+    this.#outbox.pushFrame(writer);
   }
 
   /** Answers with the error's code, or gives up the connection when the error is a bug of ours. */
   fail(ticket: Ticket, error: unknown): void {
-    this.#reply.writer.truncate(0);
+    this.#begun.writer.truncate(0);
     this.node.counts.errors++;
     let code = responseCode(error);
     if (code === null) {

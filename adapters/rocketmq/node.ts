@@ -17,6 +17,8 @@ import {
   TRACE_TOPIC,
 } from '../../specs/rocketmq/constants.ts';
 import type { AdapterContext, Address, ConnectionInfo } from '../adapter.ts';
+import { BufferPool } from '../wire/buffer-pool.ts';
+import { Writer } from '../wire/writer.ts';
 import { BrokerSettings } from './broker-settings.ts';
 import type { Connection } from './connection.ts';
 import { Duplicates } from './duplicates.ts';
@@ -55,6 +57,8 @@ export class BrokerNode {
   readonly rates: Rates;
   readonly statistics = new Statistics();
   readonly duplicates: Duplicates;
+  /** For replies that are large; each is written in one stretch. */
+  readonly largeWriter = new Writer({ pool: new BufferPool() });
   /** All that are open. */
   readonly connections = new Set<Connection>();
   /** When this node began to serve. */

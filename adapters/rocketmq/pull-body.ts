@@ -49,6 +49,11 @@ class PullBody {
     return this.#offsets.length;
   }
 
+  /** How many bytes `write` will write. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Picks from offset `from` up to the last stable offset. False when nothing passes. */
   collect(
     node: BrokerNode,

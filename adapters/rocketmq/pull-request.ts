@@ -26,7 +26,7 @@ export const MAX_OFFSET = new ReplyField('maxOffset');
 const FILTERED_READS_MAX = 16;
 
 // What a read fills: used within one synchronous stretch.
-const batch: ReadBatch = { units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
+const batch: ReadBatch = { brief: 'all', units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
 const EMPTY = Buffer.alloc(0);
 
 export class PullRequest implements Waiter {
@@ -188,7 +188,8 @@ export class PullRequest implements Waiter {
 
   #write(state: QueueState): void {
     const { node } = this.#connection;
-    const reply = this.#begin(RESPONSE.SUCCESS, 'FOUND', pullBody.nextOffset, state.startOffset, state.endOffset);
+    const { nextOffset, bytes } = pullBody;
+    const reply = this.#begin(RESPONSE.SUCCESS, 'FOUND', nextOffset, state.startOffset, state.endOffset, bytes);
     pullBody.write(node, reply.writer, this.#delivery);
     node.counts.messagesOut += pullBody.count;
     node.groups.delivered(this.#group!, state.topic.id, pullBody.count);
@@ -204,8 +205,8 @@ export class PullRequest implements Waiter {
     this.#release();
   }
 
-  #begin(code: ResponseCode, remark: string, next: Offset, min: Offset, max: Offset): Reply {
-    const reply = this.#connection.begin(this.#ticket, code, remark);
+  #begin(code: ResponseCode, remark: string, next: Offset, min: Offset, max: Offset, bodyBytes = 0): Reply {
+    const reply = this.#connection.begin(this.#ticket, code, remark, bodyBytes);
     reply.number(SUGGEST, 0);
     reply.number(NEXT_BEGIN, next);
     reply.number(MIN_OFFSET, min);

@@ -73,6 +73,14 @@ export class Outbox {
     stream.once('close', () => this.#die());
   }
 
+  /** Bytes pushed so far. */
+  pushedBytes = 0;
+
+  /** How many of them the operating system has taken; -1 when the stream is gone. */
+  get sentBytes(): number {
+    return this.#dead ? -1 : this.pushedBytes - this.heldBytes;
+  }
+
   /** Bytes pushed that the stream has not passed on yet. */
   get heldBytes(): number {
     return this.#pendingBytes + this.#stream.writableLength;
@@ -101,6 +109,7 @@ export class Outbox {
       this.#pools.push(pool);
     }
     this.#pendingBytes += end - start;
+    this.pushedBytes += end - start;
     if (this.heldBytes > this.#heldBytesMax) {
       this.#die();
       this.#onOverflow();

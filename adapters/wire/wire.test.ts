@@ -316,6 +316,53 @@ describe('Outbox', () => {
     expect(pool.keptBytes).toBe(2 * 4096);
   });
 
+  it('has a writer use its slabs again when they have been sent, not before', async () => {
+    const taken: { bytes: Buffer; done: () => void }[] = [];
+    const stream = new Duplex({
+      read: () => undefined,
+      write: (bytes: Buffer, _encoding, done) => void taken.push({ bytes, done }),
+      writev: (pieces, done) =>
+        void taken.push({ bytes: Buffer.concat(pieces.map(({ chunk }) => chunk as Buffer)), done }),
+    });
+    const outbox = new Outbox(stream, { heldBytesMax: 1 << 20 });
+    const writer = new Writer({ slabBytes: 1024, sent: outbox });
+    const slabs = new Set<Buffer>();
+    let sent = 0;
+    const send = async (frames: number): Promise<void> => {
+      for (let n = 0; n < frames; n++) {
+        for (let i = 0; i < 100; i++) writer.int32(sent);
+        sent++;
+        slabs.add(writer.buffer);
+        outbox.pushFrame(writer);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const got: Buffer[] = [];
+    const take = async (): Promise<void> => {
+      for (let next = taken.shift(); next !== undefined; next = taken.shift()) {
+        got.push(Buffer.from(next.bytes));
+        next.done();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    // Two frames a slab. While the peer takes nothing every slab is a new one.
+    for (let n = 0; n < 20; n++) await send(1);
+    expect(slabs.size).toBe(10);
+    await take();
+    expect(outbox.sentBytes).toBe(outbox.pushedBytes);
+    for (let n = 0; n < 50; n++) {
+      await send(4);
+      await take();
+    }
+    expect(slabs.size).toBeLessThanOrEqual(10);
+    const bytes = Buffer.concat(got);
+    expect(bytes.length).toBe(sent * 400);
+    for (let n = 0; n < sent * 100; n++) expect(bytes.readInt32BE(n * 4)).toBe(Math.floor(n / 100));
+    stream.destroy();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(outbox.sentBytes).toBe(-1);
+  });
+
   it('lets a peer go that never reads', async () => {
     const stream = new PassThrough({ highWaterMark: 10 });
     const outbox = new Outbox(stream, { heldBytesMax: 1000 });

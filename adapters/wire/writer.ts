@@ -6,8 +6,8 @@
 // With a pool each frame has a buffer for itself, which whoever took the frame gives back when it has been sent.
 //
 // Invariants:
-// - bytes before `start` belong to whoever took them and are never written again: a slab is not reused, it is left to
-//   the collector when the last frame in it has been sent;
+// - bytes before `start` belong to whoever took them and are not written again; a slab is left to the collector, or used
+//   again when `sent` says that all of it has been sent;
 // - a frame never grows beyond `frameBytesMax`;
 // - positions handed out by `reserve…` are relative to `start`, so they stay right when the frame moves.
 
@@ -18,8 +18,18 @@ const TWO_POW_32 = 0x1_0000_0000;
 const SLAB_BYTES = 64 * 1024;
 const LARGE_SPARE_BYTES = 4 * 1024;
 const EMPTY = Buffer.alloc(0);
+/** Slabs that wait until they have been sent; more of them are left to the collector. */
+const WAITING_BYTES_MAX = 1024 * 1024;
+
+/** Where all frames of a writer go, counted in bytes; `sentBytes` is -1 when that is not known any more. */
+export interface Sent {
+  readonly pushedBytes: number;
+  readonly sentBytes: number;
+}
 
 export interface WriterOptions {
+  /** Slabs are used again when the bytes that were pushed while they were filled have been sent. */
+  readonly sent?: Sent;
   /** Where the buffers come from; without it slabs are made and left to the collector. */
   readonly pool?: BufferPool;
   readonly slabBytes?: number;
@@ -35,9 +45,13 @@ export class Writer {
   readonly pool: BufferPool | null;
   readonly #slabBytes: number;
   readonly #frameBytesMax: number;
+  readonly #sent: Sent | null;
+  /** Full slabs, and how many bytes had been pushed when they were; oldest first. */
+  readonly #waiting: { readonly slab: Buffer; readonly upTo: number }[] = [];
 
   constructor(options: WriterOptions = {}) {
     this.pool = options.pool ?? null;
+    this.#sent = options.sent ?? null;
     this.#slabBytes = options.slabBytes ?? SLAB_BYTES;
     this.#frameBytesMax = options.frameBytesMax ?? 0x7fff_ffff;
   }
@@ -208,6 +222,17 @@ export class Writer {
     return frame;
   }
 
+  #slab(bytes: number): Buffer {
+    const sent = this.#sent;
+    if (sent !== null && bytes === this.#slabBytes) {
+      const waiting = this.#waiting;
+      if (this.buffer.length === bytes) waiting.push({ slab: this.buffer, upTo: sent.pushedBytes });
+      if (waiting.length > 0 && waiting[0]!.upTo <= sent.sentBytes) return waiting.shift()!.slab;
+      if (waiting.length * bytes > WAITING_BYTES_MAX) waiting.shift();
+    }
+    return Buffer.allocUnsafeSlow(bytes);
+  }
+
   /** Leaves the buffer to whoever took the frame. */
   #let(): void {
     this.buffer = EMPTY;
@@ -222,7 +247,7 @@ export class Writer {
     // Small steps double; one that is large by itself says how much is needed, and little comes behind it.
     const room = count > this.#slabBytes ? wanted + LARGE_SPARE_BYTES : wanted * 2;
     const bytes = Math.max(this.#slabBytes, Math.min(room, this.#frameBytesMax));
-    const slab = this.pool === null ? Buffer.allocUnsafeSlow(bytes) : this.pool.take(wanted);
+    const slab = this.pool === null ? this.#slab(bytes) : this.pool.take(wanted);
     this.buffer.copy(slab, 0, this.start, this.offset);
     if (this.pool !== null && this.buffer !== EMPTY) this.pool.give(this.buffer);
     this.buffer = slab;

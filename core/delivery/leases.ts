@@ -12,6 +12,7 @@ import { unitEntryLength, unitPosition } from '../log/units.ts';
 import type { Shard } from '../shard.ts';
 import type { GroupState } from '../state/catalog.ts';
 import {
+  type Brief,
   type LeaseConsumer,
   type Leased,
   type Offset,
@@ -388,7 +389,8 @@ export class Leases {
         this.settled(line, offset, hole);
         continue;
       }
-      const where = this.load(line, now);
+      // Who is pushed to is done with the payload when it has it.
+      const where = this.load(line, now, now ? 'no' : 'all');
       if (where === 'cold') {
         ledger.requeue(offset, false, 0);
         return -1;
@@ -407,6 +409,8 @@ export class Leases {
       this.deaths.taken(line, leased);
       const death = this.deaths.of(line, leased, nowMs);
       if (death !== null) {
+        // Its copy is appended.
+        this.load(line, now, 'no');
         this.deaths.bury(line, leased, death);
         if (++deaths < DEATHS_PER_LOOK) continue;
         this.schedule(line);
@@ -439,8 +443,8 @@ export class Leases {
     }
   }
 
-  private load(line: LeaseLine, now: boolean): 'here' | 'cold' | 'damaged' {
-    const where = this.reader.fill(line.cursor, this.leased.unit);
+  private load(line: LeaseLine, now: boolean, brief: Brief): 'here' | 'cold' | 'damaged' {
+    const where = this.reader.fill(line.cursor, this.leased.unit, brief);
     if (where !== 'cold') return where;
     if (now) {
       this.cold.loadNow(

@@ -28,6 +28,7 @@ import {
 } from '../log/units.ts';
 import type { Signals } from '../signals.ts';
 import {
+  type Brief,
   type Message,
   type Offset,
   type Position,
@@ -45,8 +46,9 @@ import type { FoundOffset } from '../verbs.ts';
 /** Units looked at in one call when a filter passes none, so that a rare tag does not stop the loop. */
 const FILTERED_UNITS_MAX = 20_000;
 const DECODED_CACHE_BYTES = 32 * 1024 * 1024;
-/** Entries of others that are read along rather than beginning another read. */
-const GAP_BYTES_MAX = 16 * 1024;
+/** Entries of others are read along rather than beginning another read, which would bring as many of them. */
+const GAP_BYTES_MAX = WINDOW_RANDOM;
+const PIECE_BYTES_MAX = 1024 * 1024;
 
 /** Entries to be fetched together: one at `position`, of `length` bytes, and what follows it up to `end`. */
 interface Piece {
@@ -190,11 +192,12 @@ export class OffsetReader {
       const length = unitEntryLength(unit, at);
       recordsLeft -= unitCount(unit, at);
       if (last !== null) {
-        if (length > left || this.log.hot(position) !== null) break;
+        if (length > left || this.log.isHot(position)) break;
         if (cold.isDamaged(position)) continue;
-        if (position >= last.end && position - last.end < GAP_BYTES_MAX) {
-          left -= position + length - last.end;
-          last.end = position + length;
+        const end = position + length;
+        if (position >= last.end && position - last.end < GAP_BYTES_MAX && end - last.position <= PIECE_BYTES_MAX) {
+          left -= length;
+          last.end = end;
           continue;
         }
         if (cold.find(position, length, true)) {
@@ -222,20 +225,20 @@ export class OffsetReader {
   }
 
   /** Fills `unit` from the index and, when its bytes are in memory, the payload. */
-  fill(at: UnitAt, unit: ReadUnit, brief = false): 'here' | 'cold' | 'damaged' {
+  fill(at: UnitAt, unit: ReadUnit, brief: Brief = 'no'): 'here' | 'cold' | 'damaged' {
     const bytes = at.bytes;
     const p = at.at;
     const position = unitPosition(bytes, p);
     const part = unitPartOffset(bytes, p);
     let entry: Buffer;
     let start: number;
-    const hot = this.log.hot(position);
+    const hot = this.log.hot(position, brief === 'all');
     if (hot !== null) {
       entry = hot.bytes;
       start = position - hot.position;
     } else if (this.cold.isDamaged(position)) {
       return 'damaged';
-    } else if (this.cold.find(position, unitEntryLength(bytes, p), brief)) {
+    } else if (this.cold.find(position, unitEntryLength(bytes, p), brief !== 'no')) {
       entry = this.cold.bytes;
       start = this.cold.at;
     } else {
@@ -243,7 +246,7 @@ export class OffsetReader {
     }
     const payloadAt = payloadStart(entry, start + part, this.setSize);
     unit.payload = entry.subarray(payloadAt, payloadAt + payloadLength(entry, start + part));
-    unit.lasting = hot !== null || !brief;
+    unit.lasting = brief === 'no' || (brief === 'cold' && hot !== null);
     unit.baseOffset = unitBase(bytes, p);
     unit.count = unitCount(bytes, p);
     unit.firstRecord = unitFirst(bytes, p);

@@ -161,10 +161,12 @@ export class ColdReader {
     while (this.windows.length > 1 && this.windowBytes > this.bytesMax) {
       const { bytes: oldest, lent } = this.windows.shift()!;
       this.windowBytes -= oldest.length;
-      if (lent || this.freeBytes + oldest.length > this.bytesMax / 2) continue;
+      if (lent) continue;
       this.free.push(oldest);
       this.freeBytes += oldest.length;
     }
+    // The sizes that are asked for change: those go that nobody wanted for the longest time.
+    while (this.freeBytes > this.bytesMax / 2) this.freeBytes -= this.free.shift()!.length;
   }
 
   private buffer(size: number): Buffer {

@@ -3,7 +3,7 @@
  * for a sync share one. Also the reader of whole entries: from the tail in memory, or cold through ColdReader.
  *
  * Invariants: writtenTo ≤ position; syncedTo ≤ writtenTo; nothing above writtenTo was seen by anybody; `committed` is
- * called with marks that never fall.
+ * called with marks that never fall; memory of which a reader was given a slice is never written again.
  */
 import { assert, BrokerError } from '../errors.ts';
 import type { Clock, Crc32c, Position, TimeMs } from '../types.ts';
@@ -17,6 +17,8 @@ interface Chunk {
   bytes: Buffer;
   used: number;
   written: number;
+  /** Somebody may hold a slice of it. */
+  lent: boolean;
 }
 
 export interface LogOptions {
@@ -55,6 +57,8 @@ export class Log {
   private readonly chunks: Chunk[] = [];
   private chunk: Chunk;
   private hotBytes = 0;
+  /** Memory of a chunk that is gone and was never lent, for the next one: new memory costs page faults and collections. */
+  private spare: Buffer | null = null;
   /** Position of the next entry. */
   position: Position;
   writtenTo: Position;
@@ -100,18 +104,19 @@ export class Log {
   }
 
   private newChunk(atLeast: number): Chunk {
-    const bytes = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, atLeast));
-    const chunk: Chunk = { position: this.position, bytes, used: 0, written: 0 };
-    this.chunks.push(chunk);
-    this.hotBytes += bytes.length;
-    while (
-      this.chunks.length > 1 &&
-      this.hotBytes > this.options.hotBytes &&
-      this.chunks[0]!.written === this.chunks[0]!.used &&
-      this.chunks[0] !== chunk
-    ) {
-      this.hotBytes -= this.chunks.shift()!.bytes.length;
+    const size = Math.max(CHUNK_BYTES, atLeast);
+    this.hotBytes += size;
+    for (let oldest = this.chunks[0]; oldest !== undefined; oldest = this.chunks[0]) {
+      if (this.hotBytes <= this.options.hotBytes || oldest.written < oldest.used) break;
+      this.chunks.shift();
+      this.hotBytes -= oldest.bytes.length;
+      if (!oldest.lent && oldest.bytes.length === CHUNK_BYTES) this.spare = oldest.bytes;
     }
+    let bytes = this.spare;
+    if (bytes !== null && size === CHUNK_BYTES) this.spare = null;
+    else bytes = Buffer.allocUnsafeSlow(size);
+    const chunk: Chunk = { position: this.position, bytes, used: 0, written: 0, lent: false };
+    this.chunks.push(chunk);
     return chunk;
   }
 
@@ -346,8 +351,21 @@ export class Log {
     return new BrokerError('storage-failed', 'the log failed; the broker is opening it again', { cause: this.lost });
   }
 
-  /** The chunk in memory that holds the position, null when it is cold. The entry starts at position - chunk.position. */
-  hot(position: Position): { position: Position; bytes: Buffer } | null {
+  /**
+   * The chunk in memory that holds the position, null when it is cold. The entry starts at position - chunk.position. With
+   * `brief` the bytes are good until the next append, else the caller may keep slices of them.
+   */
+  hot(position: Position, brief = false): { position: Position; bytes: Buffer } | null {
+    const chunk = this.chunkOf(position);
+    if (chunk !== null && !brief) chunk.lent = true;
+    return chunk;
+  }
+
+  isHot(position: Position): boolean {
+    return this.chunkOf(position) !== null;
+  }
+
+  private chunkOf(position: Position): Chunk | null {
     const chunks = this.chunks;
     for (let n = chunks.length - 1; n >= 0; n--) {
       const chunk = chunks[n]!;

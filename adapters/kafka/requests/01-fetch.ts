@@ -36,7 +36,7 @@ export const fetchRoute: Route = {
 };
 
 /** Its payloads are written into the answer, or copied there, before the next read. */
-const batch: ReadBatch = { brief: true, units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
+const batch: ReadBatch = { brief: 'cold', units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
 const limits: ReadLimits = { bytesMax: 0, recordsMax: 0x7fffffff, tagHashes: null, whole: false };
 
 class FetchCall implements Waiter {
