@@ -73,7 +73,7 @@ export async function* benchKafka(work: string, short: boolean): AsyncGenerator<
       for (const name of shuffled(NAMES))
         await withServer(name, flush, (server) => measureLatency(server, flush, half, plan, figures));
     }
-    for (const name of shuffled(NAMES))
+    for (const name of shuffled<ServerName>([...NAMES, 'null']))
       await withServer(name, 'async', (server) => measureReads(server, plan, figures, work));
     yield [
       ...FLUSHES.map((flush) => produceTable(figures, flush, seed, repeat + 1)),
@@ -147,16 +147,19 @@ async function measureLatency(
 
 async function measureReads(server: Server, plan: Plan, figures: Kafka, work: string): Promise<void> {
   for (const partitions of plan.partitions) {
-    const topic = fresh('backlog');
-    await makeTopic(server.bootstrap, topic, partitions);
+    const topic = `${fresh('backlog')}-${partitions}`;
+    if (server.name !== 'null') await makeTopic(server.bootstrap, topic, partitions);
     const records = recordsOf(plan.backlogBytes, BYTES);
     await produce(server.bootstrap, { topic, records, warmUp: 0, bytes: BYTES, acks: '1', compression: 'none' });
     const label = `${partitions} partition${partitions > 1 ? 's' : ''}`;
+    const before = server.cpuSeconds();
     figures.add(`read hot, ${label}`, server.name, await consume(server.bootstrap, topic, records));
-    if (forgetPages()) figures.add(`read cold, ${label}`, server.name, await consume(server.bootstrap, topic, records));
+    figures.add(`cpu hot, ${label}`, server.name, ((server.cpuSeconds() - before) / records) * 1e6);
+    if (server.name === 'null' || !forgetPages()) continue;
+    figures.add(`read cold, ${label}`, server.name, await consume(server.bootstrap, topic, records));
   }
   figures.add('resident after reads', server.name, server.residentBytes());
-  if (!(await isInstalled('kcat'))) return;
+  if (server.name === 'null' || !(await isInstalled('kcat'))) return;
   const lines = join(work, `lines-${plan.kcatLines}`);
   if (!existsSync(lines)) writeFileSync(lines, `${'x'.repeat(99)}\n`.repeat(plan.kcatLines));
   const topic = fresh('kcat');
@@ -228,18 +231,32 @@ function readTable(figures: Kafka): Table {
   const rows = figures.rows('read ').map((row) => {
     const [apache, ours] = NAMES.map((name) => figures.median(`read ${row}`, name)) as [number | null, number | null];
     const size = row.includes('100 B') ? 100 : BYTES;
+    const bound = figures.median(`read ${row.replace('cold', 'hot')}`, 'null');
+    const cpu = NAMES.map((name) => micros(figures.median(`cpu ${row}`, name)));
     return [
       row,
       thousands(apache),
       thousands(ours),
       ratio(ours, apache),
+      thousands(bound),
+      ratio(ours, bound),
       megabytesPerSecond(ours === null ? null : ours * size),
+      cpu.join(' / '),
     ];
   });
   return {
     title: 'Reads, and librdkafka',
-    text: `Kafka's ConsumerPerformance over records of ${BYTES} B, the time of its rebalance left out. Hot: just written. Cold: after the system has forgotten the pages of all files. kcat: the whole run of the program.`,
-    head: ['row', 'Apache', 'RosettaMQ', 'ratio', 'ours in bytes'],
+    text: `Kafka's ConsumerPerformance over records of ${BYTES} B, the time of its rebalance left out. Hot: just written. Cold: after the system has forgotten the pages of all files. kcat: the whole run of the program. The null server gives one batch again and again: its column is the client’s bound here.`,
+    head: [
+      'row',
+      'Apache',
+      'RosettaMQ',
+      'ratio',
+      'null server',
+      'of the bound',
+      'ours in bytes',
+      'broker CPU per record (Apache / ours)',
+    ],
     rows,
   };
 }
