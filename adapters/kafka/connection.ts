@@ -17,6 +17,7 @@ import type { ConnectionInfo } from '../adapter.ts';
 import { Framer, Int32Frames } from '../wire/framer.ts';
 import { Outbox } from '../wire/outbox.ts';
 import { Reader } from '../wire/reader.ts';
+import { takeReads } from '../wire/reused-reads.ts';
 import { WireError } from '../wire/wire-error.ts';
 import { Call } from './call.ts';
 import { BEFORE_LOGIN, HANDLERS, type Route } from './dispatch.ts';
@@ -68,7 +69,7 @@ export class Connection {
     this.#framer = new Framer(this.#layout, (buffer, start, end) => this.#frame(buffer, start, end), node.frames);
     this.#outbox = new Outbox(stream, { heldBytesMax: node.limits.heldBytesMax, onDrain: () => this.#advance() });
     this.#openingTimer = node.clock.setTimer(node.limits.handshakeTimeoutMs, () => this.#refuse('no request in time'));
-    stream.on('data', (chunk: Buffer) => this.#data(chunk));
+    takeReads(stream, (bytes) => this.#data(bytes));
     stream.on('error', (error) => node.log.debug({ err: error, remote: info.remote }, 'kafka connection broke'));
     stream.on('end', () => stream.end());
     stream.once('close', () => this.#close());

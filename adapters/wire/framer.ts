@@ -5,8 +5,8 @@
 //
 // Invariants:
 // - without a pool the bytes delivered stay as they are for as long as the chunk does: no memory is reused, so a frame
-//   may outlive the callback wherever the stream does not reuse its chunks. With a pool a frame is only good until the
-//   callback returns;
+//   may outlive the callback wherever the stream does not reuse its chunks. With a pool, or with reads into the same
+//   memory (reused-reads.ts), a frame is only good until the callback returns;
 // - no memory is taken for a frame before its head has been read and its size found within the limit;
 // - after `stop` no frame is delivered, not even from the chunk at hand.
 
