@@ -6,6 +6,7 @@
  */
 
 import type { Duplex } from 'node:stream';
+import { takeReads } from '../wire/reused-reads.ts';
 import type { FrameSink } from './frame-parser.ts';
 import { FrameParser } from './frame-parser.ts';
 
@@ -37,7 +38,7 @@ export class Intake {
     this.#stream = stream;
     this.#target = target;
     this.#parser = new FrameParser(sink, payloadBytesMax);
-    stream.on('data', (chunk: Buffer) => this.#data(chunk));
+    takeReads(stream, (bytes) => this.#data(bytes));
   }
 
   set payloadBytesMax(bytes: number) {
@@ -63,24 +64,27 @@ export class Intake {
 
   release(): void {
     this.#holds--;
-    while (this.#holds === 0 && this.#kept.length > 0) this.#take(this.#kept.shift()!);
+    while (this.#holds === 0 && this.#kept.length > 0) this.#take(this.#kept.shift()!, true);
     if (this.#holds === 0) this.#stream.resume();
   }
 
   #data(chunk: Buffer): void {
     this.octets += chunk.length;
     if (this.#stopped) return;
-    if (this.#holds > 0) this.#kept.push(chunk);
-    else this.#take(chunk);
+    if (this.#holds > 0) this.#kept.push(Buffer.from(chunk));
+    else this.#take(chunk, false);
   }
 
-  #take(chunk: Buffer): void {
+  /** `lasts`: the chunk is good behind this call, too. */
+  #take(chunk: Buffer, lasts: boolean): void {
     this.#target.turnBegins(chunk.length);
     const start = this.#head.length < protocolHeader.length ? this.#takeHeader(chunk) : 0;
     if (this.#stopped || this.#head.length < protocolHeader.length) return;
     try {
       const end = this.#parser.push(chunk, start);
-      if (end < chunk.length) this.#kept.unshift(chunk.subarray(end));
+      if (end === chunk.length) return;
+      const rest = chunk.subarray(end);
+      this.#kept.unshift(lasts ? rest : Buffer.from(rest));
     } catch (error) {
       // Handlers of frames throw nothing, so it is the parser.
       this.stop();

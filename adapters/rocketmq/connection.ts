@@ -18,6 +18,7 @@ import { RESPONSE, type ResponseCode } from '../../specs/rocketmq/response-codes
 import type { ConnectionInfo } from '../adapter.ts';
 import { Framer, Int32Frames } from '../wire/framer.ts';
 import { Outbox } from '../wire/outbox.ts';
+import { takeReads } from '../wire/reused-reads.ts';
 import { Writer } from '../wire/writer.ts';
 import { type ClientAnswer, ClientCalls } from './client-calls.ts';
 import { readCommand } from './command.ts';
@@ -110,7 +111,7 @@ export class Connection implements AppendTarget, CommitTarget {
     this.#largeReply = new Reply(node.largeWriter);
     this.#begun = this.#reply;
     this.#lastSeenMs = node.context.clock.nowMs();
-    stream.on('data', (chunk: Buffer) => this.#data(chunk));
+    takeReads(stream, (bytes) => this.#data(bytes));
     stream.on('error', (error) => node.context.log.debug({ error, remote: info.remote }, 'connection failed'));
     stream.on('close', () => this.#closed());
     stream.on('end', () => this.end());
@@ -210,7 +211,8 @@ export class Connection implements AppendTarget, CommitTarget {
     if (this.#deferredBytes + bytes > this.node.limits.deferredBytesMax) {
       throw new RequestError(RESPONSE.SYSTEM_BUSY, 'too many requests wait for a topic to be created');
     }
-    const { frameStart, bodyEnd } = header;
+    // The frame is good until this returns.
+    const copy = Buffer.from(frame.subarray(header.frameStart, header.bodyEnd));
     this.#deferredBytes += bytes;
     this.later(header, async () => {
       try {
@@ -218,7 +220,7 @@ export class Connection implements AppendTarget, CommitTarget {
       } finally {
         this.#deferredBytes -= bytes;
       }
-      if (!this.#isClosed) this.receive(frame, frameStart, bodyEnd);
+      if (!this.#isClosed) this.receive(copy, 0, bytes);
     });
   }
 

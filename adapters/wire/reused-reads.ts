@@ -24,8 +24,7 @@ export function takeReads(stream: Duplex, take: (bytes: Buffer) => void): void {
 
 /** Whether the socket reads into the memory from now on. */
 function takeIntoMemory(stream: Duplex, take: (bytes: Buffer) => void): boolean {
-  // What is buffered already would never come.
-  if (!(stream instanceof Socket) || 'encrypted' in stream || stream.readableLength > 0) return false;
+  if (!(stream instanceof Socket) || 'encrypted' in stream) return false;
   const fields = stream as unknown as Record<symbol, unknown> & { _handle: Partial<Handle> | null };
   const named = (name: string): symbol | undefined =>
     Object.getOwnPropertySymbols(stream).find(({ description }) => description === name);
@@ -40,6 +39,9 @@ function takeIntoMemory(stream: Duplex, take: (bytes: Buffer) => void): boolean 
     return true;
   };
   handle.useUserBuffer(memory);
+  // What was read before this would never come; the next read is not before the next turn.
+  const early = stream.read() as Buffer | null;
+  if (early !== null) process.nextTick(() => take(early));
   stream.resume();
   return true;
 }

@@ -23,13 +23,13 @@ interface Plan {
 
 const LONG: Plan = {
   repeats: 3,
-  warmUpSeconds: 3,
-  seconds: 8,
-  latencySeconds: 20,
+  warmUpSeconds: 2,
+  seconds: 6,
+  latencySeconds: 12,
   windows: [1, 100, 1_000],
   sizes: [100, 1_024],
   fanOuts: [10, 100],
-  backlog: 300_000,
+  backlog: 200_000,
   waiting: 1_000_000,
 };
 const SHORT: Plan = {
