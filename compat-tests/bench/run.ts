@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- log [--short]`: measures, and writes the tables with machine and versions to
+ * `npm run bench -- log [--short] [--repeats N]`: measures, and writes the tables with machine and versions to
  * compat-tests/bench/results/<name>.md, anew after each repeat, so that a run that was ended has those of what it did.
  * Figures of shared machines drift; read the ratios.
  */
@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { benchAmqp } from './amqp/amqp.ts';
 import { benchKafka } from './kafka/kafka.ts';
 import { benchLog } from './log/log.ts';
@@ -19,21 +20,34 @@ export interface Table {
   rows: readonly (readonly string[])[];
 }
 
+/** Yields its tables after each repeat; `repeats` is 0 where the bench says how many. */
+type Bench = (
+  work: string,
+  short: boolean,
+  repeats: number,
+) => AsyncIterable<readonly Table[]> | Iterable<readonly Table[]>;
+
 const here = import.meta.dirname;
-const benches: Record<
-  string,
-  (work: string, short: boolean) => AsyncIterable<readonly Table[]> | Iterable<readonly Table[]>
-> = {
+const benches: Record<string, Bench> = {
   amqp: benchAmqp,
   log: benchLog,
   kafka: benchKafka,
   rocketmq: benchRocketmq,
 };
 
-const names = process.argv.slice(2).filter((word) => !word.startsWith('--'));
-const short = process.argv.includes('--short');
-if (names.length === 0 || names.some((name) => benches[name] === undefined)) {
-  console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')} [--short]`);
+const { values, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: { short: { type: 'boolean', default: false }, repeats: { type: 'string', default: '0' } },
+});
+const { short } = values;
+const repeats = Number(values.repeats);
+if (
+  !Number.isSafeInteger(repeats) ||
+  repeats < 0 ||
+  names.length === 0 ||
+  names.some((name) => benches[name] === undefined)
+) {
+  console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')} [--short] [--repeats N]`);
   process.exit(2);
 }
 
@@ -63,7 +77,7 @@ for (const name of names) {
     '',
   ];
   let text = '';
-  for await (const tables of benches[name]!(work, short)) {
+  for await (const tables of benches[name]!(work, short, repeats)) {
     text = tables.map(markdown).join('\n');
     if (short) continue;
     mkdirSync(join(here, 'results'), { recursive: true });

@@ -193,10 +193,11 @@ class Bench {
   }
 }
 
-export async function* benchAmqp(_work: string, short: boolean): AsyncGenerator<readonly Table[]> {
+export async function* benchAmqp(_work: string, short: boolean, repeats: number): AsyncGenerator<readonly Table[]> {
   const { random, seed } = seeded();
-  const bench = new Bench(short ? SHORT : LONG, random);
-  for await (const repeats of bench.run()) yield tables(bench, seed, repeats);
+  const plan = short ? SHORT : LONG;
+  const bench = new Bench({ ...plan, repeats: repeats || plan.repeats }, random);
+  for await (const done of bench.run()) yield tables(bench, seed, done);
 }
 
 function tables({ figures, plan }: Bench, seed: number, repeats: number): Table[] {

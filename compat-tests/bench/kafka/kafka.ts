@@ -57,8 +57,9 @@ const BYTES = 1_024;
 
 type Kafka = Figures<ServerName>;
 
-export async function* benchKafka(work: string, short: boolean): AsyncGenerator<readonly Table[]> {
-  const plan = short ? SHORT : LONG;
+export async function* benchKafka(work: string, short: boolean, repeats: number): AsyncGenerator<readonly Table[]> {
+  const chosen = short ? SHORT : LONG;
+  const plan = { ...chosen, repeats: repeats || chosen.repeats };
   const { random, seed } = seeded();
   const shuffled = shuffledBy(random);
   const figures: Kafka = new Figures();

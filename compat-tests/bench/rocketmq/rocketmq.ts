@@ -51,8 +51,9 @@ const QUEUES = 16;
 /** Bytes of a message where the row does not say. */
 const BODY_BYTES = 1_024;
 
-export async function* benchRocketmq(_work: string, short: boolean): AsyncGenerator<readonly Table[]> {
-  const plan = short ? SHORT : LONG;
+export async function* benchRocketmq(_work: string, short: boolean, repeats: number): AsyncGenerator<readonly Table[]> {
+  const chosen = short ? SHORT : LONG;
+  const plan = { ...chosen, repeats: repeats || chosen.repeats };
   const { random, seed } = seeded();
   const shuffled = shuffledBy(random);
   const figures = new Figures<ServerName>();
