@@ -47,6 +47,7 @@ const SHORT: Plan = {
   flushes: ['async', 'sync'],
 };
 
+const BROKERS: readonly ServerName[] = ['apache', 'rosettamq'];
 const QUEUES = 16;
 /** Bytes of a message where the row does not say. */
 const BODY_BYTES = 1_024;
@@ -60,23 +61,17 @@ export async function* benchRocketmq(_work: string, short: boolean, repeats: num
   for (let repeat = 0; repeat < plan.repeats; repeat++) {
     for (const flush of shuffled(plan.flushes)) {
       // The null server knows no flush: its figures of the first are those of every one.
-      const servers: ServerName[] =
-        flush === plan.flushes[0] ? ['apache', 'rosettamq', 'null'] : ['apache', 'rosettamq'];
-      for (const name of shuffled(servers)) {
+      for (const name of shuffled<ServerName>(flush === plan.flushes[0] ? [...BROKERS, 'null'] : BROKERS)) {
         console.error(`  repeat ${repeat + 1} of ${plan.repeats}, flush ${flush}: ${name}`);
         await measureSends(name, flush, plan, figures, shuffled);
       }
-      if (flush === 'async') {
-        for (const name of shuffled<ServerName>(['apache', 'rosettamq']))
-          await measureReads(name, flush, plan, figures);
-      }
-      if (flush === 'async' || !short) {
-        const half = halfLoad(figures, flush);
-        for (const name of shuffled<ServerName>(['apache', 'rosettamq']))
-          await measureLatency(name, flush, half, plan, figures);
-      }
     }
-    for (const name of shuffled<ServerName>(['apache', 'rosettamq'])) await measureTopics(name, plan, figures);
+    for (const name of shuffled(BROKERS)) await measureReads(name, 'async', plan, figures);
+    for (const flush of shuffled<Flush>(short ? ['async'] : plan.flushes)) {
+      const half = halfLoad(figures, flush);
+      for (const name of shuffled(BROKERS)) await measureLatency(name, flush, half, plan, figures);
+    }
+    for (const name of shuffled(BROKERS)) await measureTopics(name, plan, figures);
     yield [
       ...plan.flushes.map((flush) => sendTable(figures, flush, plan, seed, repeat + 1)),
       readTable(figures),
@@ -156,10 +151,14 @@ function measureReads(name: ServerName, flush: Flush, plan: Plan, figures: Figur
   });
 }
 
-/** Half of what the slower of the two took with 64 outstanding, so that both have the same load. */
+/**
+ * Half of what the slower of the two took with 64 outstanding, and of what it gave a consumer while it took it, so that
+ * both have the same load and neither falls behind.
+ */
 function halfLoad(figures: Figures<ServerName>, flush: Flush): number {
-  const row = `send ${flush} ${label(64, BODY_BYTES)}`;
-  const slower = Math.min(...(['apache', 'rosettamq'] as const).map((name) => figures.median(row, name) ?? 0));
+  const rows = [`send ${flush} ${label(64, BODY_BYTES)}`, 'read async hot: consumed'];
+  const rates = rows.flatMap((row) => BROKERS.map((name) => figures.median(row, name)));
+  const slower = Math.min(...rates.filter((rate) => rate !== null));
   return Math.max(100, Math.round(slower / 2));
 }
 
@@ -199,7 +198,7 @@ function sendTable(figures: Figures<ServerName>, flush: Flush, plan: Plan, seed:
     )
     .map((row) => {
       const key = `send ${flush} ${row}`;
-      const [apache, ours] = (['apache', 'rosettamq'] as const).map((name) => figures.median(key, name));
+      const [apache, ours] = BROKERS.map((name) => figures.median(key, name));
       const bound = figures.median(`send ${plan.flushes[0]} ${row}`, 'null');
       const failed = (name: ServerName): number => figures.median(`failed ${key}`, name) ?? 0;
       const cpu = (name: ServerName): string => micros(figures.median(`cpu ${key}`, name));
@@ -235,7 +234,7 @@ function sendTable(figures: Figures<ServerName>, flush: Flush, plan: Plan, seed:
 
 function readTable(figures: Figures<ServerName>): Table {
   const rows = figures.rows('read ').map((row) => {
-    const [apache, ours] = (['apache', 'rosettamq'] as const).map((name) => figures.median(`read ${row}`, name));
+    const [apache, ours] = BROKERS.map((name) => figures.median(`read ${row}`, name));
     return [row, thousands(apache!), thousands(ours!), ratio(ours!, apache!)];
   });
   return {
@@ -250,9 +249,7 @@ function latencyTable(figures: Figures<ServerName>): Table {
   const flushes = new Set(figures.rows('latency ').map((row) => row.split(' ')[0]!));
   const rows = [...flushes].flatMap((flush) =>
     (['p50', 'p99', 'p999', 'max'] as const).map((part) => {
-      const [apache, ours] = (['apache', 'rosettamq'] as const).map((name) =>
-        figures.median(`latency ${flush} ${part}`, name),
-      );
+      const [apache, ours] = BROKERS.map((name) => figures.median(`latency ${flush} ${part}`, name));
       return [
         `${flush}, ${Math.round(figures.median(`latency ${flush} rate`, 'apache') ?? 0)} /s, ${part}`,
         micros(apache!),
@@ -263,7 +260,7 @@ function latencyTable(figures: Figures<ServerName>): Table {
   );
   return {
     title: 'End-to-end latency at half load',
-    text: `From when a send was due to the listener's call, at half of the rate that the slower of the two took with 64 outstanding; ${BODY_BYTES} B. Lower is better.`,
+    text: `From when a send was due to the listener's call, at half of the rate that the slower of the two took with 64 outstanding, with and without a consumer; ${BODY_BYTES} B. Lower is better.`,
     head: ['row', 'Apache', 'RosettaMQ', 'ratio'],
     rows,
   };
@@ -271,7 +268,7 @@ function latencyTable(figures: Figures<ServerName>): Table {
 
 function houseTable(figures: Figures<ServerName>, plan: Plan): Table {
   const row = (title: string, key: string, show: (value: number | null) => string): string[] => {
-    const [apache, ours] = (['apache', 'rosettamq'] as const).map((name) => figures.median(key, name));
+    const [apache, ours] = BROKERS.map((name) => figures.median(key, name));
     return [title, show(apache!), show(ours!), ratio(ours!, apache!)];
   };
   const waiting = figures.rows('resident after ').filter((name) => name.endsWith('waiting'));
