@@ -8,7 +8,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
@@ -157,9 +159,11 @@ public final class Load {
         consumer.setNamesrvAddr(namesrv);
         consumer.subscribe(topic, "*");
         consumer.setPullBatchSize(32);
+        Set<Integer> begun = ConcurrentHashMap.newKeySet();
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
             long now = System.nanoTime();
             for (MessageExt message : messages) {
+                begun.add(message.getQueueId());
                 ByteBuffer body = ByteBuffer.wrap(message.getBody());
                 int number = body.getInt();
                 if (number >= 0 && number < total && latencies[number] == 0) {
@@ -173,8 +177,15 @@ public final class Load {
         DefaultMQProducer producer = producer();
         AtomicInteger failed = new AtomicInteger();
         // The consumer has its queues once it was given a message of each; those before number zero are not counted.
-        for (int i = 0; i < 200; i++) producer.send(new Message(topic, ByteBuffer.allocate(bytes).putInt(-1).putLong(0).array()));
-        Thread.sleep(5_000);
+        List<MessageQueue> queues = producer.fetchPublishMessageQueues(topic);
+        byte[] early = ByteBuffer.allocate(bytes).putInt(-1).putLong(0).array();
+        for (int i = 0; begun.size() < queues.size(); i++) {
+            if (i == 180) throw new IllegalStateException("the consumer has " + begun.size() + " of its queues after 90 s");
+            for (MessageQueue queue : queues) producer.send(new Message(topic, early), queue);
+            Thread.sleep(500);
+        }
+        for (int i = 0; i < 200; i++) producer.send(new Message(topic, early));
+        Thread.sleep(1_000);
         long began = System.nanoTime();
         for (int i = 0; i < total; i++) {
             long due = began + (long) (i * 1e9 / rate);
