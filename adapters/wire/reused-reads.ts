@@ -6,7 +6,6 @@
 // stream, reads come as 'data' events, as always.
 //
 // Invariant: the bytes are good until `take` returns, whichever way they came.
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** As much as Linux usually has for a socket that was not read for a while. */
@@ -24,8 +23,8 @@ export function takeReads(stream: Duplex, take: (bytes: Buffer) => void): void {
 
 /** Whether the socket reads into the memory from now on. */
 function takeIntoMemory(stream: Duplex, take: (bytes: Buffer) => void): boolean {
-  if (!(stream instanceof Socket) || 'encrypted' in stream) return false;
-  const fields = stream as unknown as Record<symbol, unknown> & { _handle: Partial<Handle> | null };
+  if (!('_handle' in stream) || 'encrypted' in stream) return false;
+  const fields = stream as unknown as Record<symbol, unknown> & { readonly _handle: Partial<Handle> | null };
   const named = (name: string): symbol | undefined =>
     Object.getOwnPropertySymbols(stream).find(({ description }) => description === name);
   const [buffer, callback, generator] = [named('kBuffer'), named('kBufferCb'), named('kBufferGen')];
