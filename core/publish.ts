@@ -8,7 +8,6 @@ import { type Codecs, Destinations, Rows } from './destinations.ts';
 import { BrokerError } from './errors.ts';
 import { align8, ByteWriter, writeU32 } from './log/bytes.ts';
 import { ENTRY_HEAD, PART_HEAD } from './log/entry.ts';
-import { keyHash } from './log/key-index.ts';
 import {
   emptyMessageFields,
   MESSAGE,
@@ -24,7 +23,7 @@ import type { Queue } from './log/queue.ts';
 import type { Shard } from './shard.ts';
 import type { Tables } from './state/tables.ts';
 import type { GroupId, Offset, Position, Principal, QueueNumber, TimeMs, Topic } from './types.ts';
-import type { Append, AppendTarget } from './verbs.ts';
+import { type Append, type AppendTarget, KEYS_MAX } from './verbs.ts';
 
 /** Fan-outs to more queues than this name an interned set instead of each queue. */
 const INLINE_ROWS = 64;
@@ -38,6 +37,7 @@ const TRANSACTION_MESSAGES_MAX = 65_000;
 export const BROKER: Principal = { name: '$broker', host: '' };
 
 const NOTHING: readonly Settlement[] = [];
+const NO_KEYS: readonly number[] = [];
 const NOBODY: AppendTarget = { appended: () => undefined };
 
 interface QueueSet {
@@ -85,12 +85,10 @@ export class Publisher {
   /** Settled by the entry of the next append: how a dead letter and the end of its original become one. */
   private settles: readonly Settlement[] = NOTHING;
   private avoid: readonly string[] | null = null;
-  private transferKeys: readonly number[] | null = null;
   /** Queues that refused the append at hand and want it dead-lettered, which is another append. */
   private refusals: { queue: Queue; topic: Topic }[] = [];
-  private readonly hashes: number[] = [];
   /** The hashes of the keys of the message that `fields` describes. */
-  private keys: readonly number[] = [];
+  private keys: readonly number[] = NO_KEYS;
   full = false;
   stopping = false;
 
@@ -173,23 +171,15 @@ export class Publisher {
   /**
    * Publishes a copy and settles the original (offsets [offset, offset + count) of that group and queue), in one entry.
    * Returns how many queues took the copy; with 0 nothing was written and the original is as it was. The caller settles
-   * it in memory. `keys` are the hashes by which the original is found, null to take those of the append; queues named
-   * by `avoid` do not take it. There is no original of what was never in a queue.
+   * it in memory. Queues named by `avoid` do not take it. There is no original of what was never in a queue.
    */
-  transfer(
-    append: Append,
-    keys: readonly number[] | null,
-    original: Settlement | null,
-    avoid: readonly string[] | null = null,
-  ): number {
+  transfer(append: Append, original: Settlement | null, avoid: readonly string[] | null = null): number {
     if (original !== null) this.settles = [original];
-    this.transferKeys = keys;
     this.avoid = avoid;
     try {
       return this.append(BROKER, append, NOBODY, 0);
     } finally {
       this.settles = NOTHING;
-      this.transferKeys = null;
       this.avoid = null;
     }
   }
@@ -423,8 +413,9 @@ export class Publisher {
     fields.payloadLength = append.payload.length;
     fields.priority = append.priority;
     fields.rowCount = rows.queues.length;
-    this.keys = this.keyHashes(append);
+    this.keys = append.keys ?? NO_KEYS;
     fields.keyCount = this.keys.length;
+    if (fields.keyCount > KEYS_MAX) throw new Error(`${fields.keyCount} keys of one append`);
     if (append.expiryMs > 0) {
       fields.flags |= MESSAGE.expiry;
       fields.expiryMs = append.expiryMs;
@@ -534,14 +525,6 @@ export class Publisher {
     signals.counts.records += append.records;
     signals.counts.bytes += append.payload.length;
     signals.accepted?.(primary.number, base, append.records, append.payload);
-  }
-
-  private keyHashes(append: Append): readonly number[] {
-    if (this.transferKeys !== null) return this.transferKeys;
-    const { hashes } = this;
-    while (hashes.length > 0) hashes.pop();
-    if (append.keys !== null) for (const key of append.keys) hashes.push(keyHash(key));
-    return hashes;
   }
 
   private writeSettlements(settles: readonly Settlement[]): void {

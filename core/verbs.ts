@@ -42,6 +42,11 @@ import type {
   Waiter,
 } from './types.ts';
 
+export { keyHash, keyHashOf } from './log/key-index.ts';
+
+/** Words by which one append can be found; an entry counts them with 16 bits. */
+export const KEYS_MAX = 65_535;
+
 /**
  * What is to be appended; reuse one per connection. The payload is copied during the call.
  * Set `topic` and `queue`, or `exchange`.
@@ -65,8 +70,11 @@ export interface Append {
   key: Buffer | null;
   /** Java String.hashCode of the tag of all records, TAG_NONE, or TAG_MIXED. */
   tagHash: number;
-  /** Words by which the message can be found again with findByKey; null for none. */
-  keys: readonly string[] | null;
+  /**
+   * Hashes (`keyHash`) of the words by which findByKey finds the message again, at most `KEYS_MAX` of them; null for none.
+   * All of them find all records of the payload: who asks looks inside.
+   */
+  keys: readonly number[] | null;
   /** Largest record time in the payload. */
   recordTimeMaxMs: TimeMs;
   /** UNIT bits. */

@@ -1,14 +1,15 @@
 // One pass over the properties of a message being sent, for what the broker itself acts on.
 //
-// Invariant: the pass reads names by length and first bytes and makes strings only for keys; a message without keys
-// costs none.
+// Invariant: the pass reads names by length and first bytes; a usual message costs no string.
 
 import { TAG_NONE, type TimeMs } from '../../core/types.ts';
+import { KEYS_MAX, keyHashOf } from '../../core/verbs.ts';
 import { DELAY_LEVELS_MS, PROPERTY, PROPERTY_NAME_END, PROPERTY_VALUE_END } from '../../specs/rocketmq/constants.ts';
 import { tagHash } from './tags.ts';
 
 /** Words of one message that are indexed; further ones are not. */
-const KEYS_MAX = 64;
+const WORDS_MAX = 64;
+const SPACE = 0x20;
 
 const TIMER_NAMES: ReadonlySet<string> = new Set([
   PROPERTY.TIMER_DELIVER_MS,
@@ -19,9 +20,9 @@ const TIMER_NAMES: ReadonlySet<string> = new Set([
 /** Filled by `scan`; reused from message to message. */
 export class SendProperties {
   tagHash = TAG_NONE;
-  /** Words to find the message by (KEYS and UNIQ_KEY), collected over all messages since `begin`. */
-  keys: string[] | null = null;
-  /** The UNIQ_KEY of the first message since `begin`, '' when it has none. */
+  /** Hashes of the words to find the messages since `begin` by (KEYS and UNIQ_KEY). */
+  readonly keys: number[] = [];
+  /** The UNIQ_KEY of the first message since `begin`, '' when it has none or nobody wants to know it. */
   uniqueKey = '';
   /** Range of the sharding key's or else the KEYS value, -1 when there is neither. */
   keyStart = -1;
@@ -38,10 +39,14 @@ export class SendProperties {
    */
   mustRewrite = false;
   #hasShardingKey = false;
+  #wantsUniqueKey = false;
+  /** Words of this message. */
+  #words = 0;
 
-  begin(): void {
-    this.keys = null;
+  begin(wantsUniqueKey: boolean): void {
+    while (this.keys.length > 0) this.keys.pop();
     this.uniqueKey = '';
+    this.#wantsUniqueKey = wantsUniqueKey;
   }
 
   scan(buffer: Buffer, start: number, end: number): void {
@@ -53,6 +58,7 @@ export class SendProperties {
     this.timer = '';
     this.mustRewrite = false;
     this.#hasShardingKey = false;
+    this.#words = 0;
     let at = start;
     while (at < end) {
       let nameEnd = -1;
@@ -94,7 +100,7 @@ export class SendProperties {
         if (first === 0x50 && same(buffer, start, PROPERTY.POP_CK)) this.mustRewrite = true;
         break;
       case 8:
-        if (first === 0x55 && same(buffer, start, PROPERTY.UNIQ_KEY)) this.#unique(buffer.toString('utf8', value, end));
+        if (first === 0x55 && same(buffer, start, PROPERTY.UNIQ_KEY)) this.#unique(buffer, value, end);
         else if (first === 0x54 && same(buffer, start, PROPERTY.TRACE_ON)) this.mustRewrite = true;
         else if (first === 0x54 && same(buffer, start, PROPERTY.TRAN_MSG)) {
           this.isTransaction = buffer.toString('latin1', value, end).toLowerCase() === 'true';
@@ -121,9 +127,9 @@ export class SendProperties {
     }
   }
 
-  #unique(key: string): void {
-    if (this.uniqueKey === '') this.uniqueKey = key;
-    this.#word(key);
+  #unique(buffer: Buffer, start: number, end: number): void {
+    if (this.#wantsUniqueKey && this.uniqueKey === '') this.uniqueKey = buffer.toString('utf8', start, end);
+    this.#word(buffer, start, end);
   }
 
   #keys(buffer: Buffer, start: number, end: number): void {
@@ -131,13 +137,18 @@ export class SendProperties {
       this.keyStart = start;
       this.keyEnd = end;
     }
-    for (const word of buffer.toString('utf8', start, end).split(' ')) this.#word(word);
+    let word = start;
+    for (let at = start; at <= end; at++) {
+      if (at < end && buffer[at] !== SPACE) continue;
+      this.#word(buffer, word, at);
+      word = at + 1;
+    }
   }
 
-  #word(word: string): void {
-    if (word === '') return;
-    if (this.keys === null) this.keys = [word];
-    else if (this.keys.length < KEYS_MAX) this.keys.push(word);
+  #word(buffer: Buffer, start: number, end: number): void {
+    if (start === end || this.#words === WORDS_MAX || this.keys.length === KEYS_MAX) return;
+    this.#words++;
+    this.keys.push(keyHashOf(buffer, start, end));
   }
 
   #delay(level: string): void {

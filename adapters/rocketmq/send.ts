@@ -113,7 +113,7 @@ export function send(
   append.key = null;
   append.notBeforeMs = 0;
   connection.node.outgoing.begin();
-  connection.node.sendProperties.begin();
+  connection.node.sendProperties.begin(connection.node.settings.dedupeWindowMs > 0);
   if (isBatch || header.boolean(fields.batch)) addBatch(connection, header, frame);
   else addMessage(connection, header, frame, fields);
   // A dead letter waits for nothing, whatever delay the retry would have had.

@@ -2,6 +2,7 @@
 // the same is shown by compat-tests/rocketmq/access.suite.ts.
 import { createHmac } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Action } from '../../core/types.ts';
 import { type Harness, harness, RawClient, type Response } from './testing/harness.ts';
 import { heartbeat, pullFields, sendFields, units } from './testing/requests.ts';
 
@@ -14,17 +15,15 @@ afterEach(async () => {
 const ADMIN = { name: 'anonymous', host: '' };
 const EVERYTHING = ['publish', 'consume', 'create', 'update', 'delete', 'describe'] as const;
 
-/** A broker with the users `maker`, who may do everything, and `reader`, who may consume and describe topics T…. */
+/**
+ * A broker with the users `maker`, who may do everything, `reader`, who may consume and describe topics T…, and `keeper`,
+ * who may see how the broker is set up.
+ */
 async function secured(sealingKey: Buffer | undefined, options: Parameters<typeof harness>[0] = {}): Promise<Harness> {
   const started = await harness(sealingKey === undefined ? options : { ...options, sealingKey });
   on = started;
   const { broker } = started;
-  const rule = (
-    id: string,
-    user: string,
-    resource: 'topic' | 'group',
-    actions: typeof EVERYTHING | ['consume', 'describe'],
-  ) =>
+  const rule = (id: string, user: string, resource: 'topic' | 'group' | 'cluster', actions: readonly Action[]) =>
     broker.putRule(ADMIN, {
       id,
       user,
@@ -38,7 +37,8 @@ async function secured(sealingKey: Buffer | undefined, options: Parameters<typeo
   await rule('2', 'maker', 'group', EVERYTHING);
   await rule('3', 'reader', 'topic', ['consume', 'describe']);
   await rule('4', 'reader', 'group', EVERYTHING);
-  await Promise.all([broker.putUser(ADMIN, 'maker', 'maker-secret'), broker.putUser(ADMIN, 'reader', 'reader-secret')]);
+  await rule('5', 'keeper', 'cluster', ['describe']);
+  await Promise.all(['maker', 'reader', 'keeper'].map((name) => broker.putUser(ADMIN, name, `${name}-secret`)));
   return started;
 }
 
@@ -120,6 +120,28 @@ describe('a signed request', () => {
       raw.request(11, pullFields('T', 0)),
     ];
     expect((await Promise.all(answers)).map(({ code }) => code)).toEqual([0, 16, 0, 16]);
+    raw.stream.destroy();
+  });
+
+  it('alone is told who consumes, and how the broker is set up', async () => {
+    const raw = new RawClient((await secured(Buffer.alloc(32, 3))).adapter);
+    const body = heartbeat('c1', 'G', 'T');
+    expect(await raw.request(34, signed({}, body, 'reader', 'reader-secret'), body)).toMatchObject({ code: 0 });
+    const asks: [number, Record<string, string>][] = [
+      [38, { consumerGroup: 'G' }],
+      [203, { consumerGroup: 'G' }],
+      [343, { group: 'G' }],
+      [345, { group: 'G', topic: 'T' }],
+    ];
+    for (const [code, fields] of asks) {
+      expect(await raw.request(code, fields)).toMatchObject({ code: 16 });
+      expect(await raw.request(code, signed(fields, '', 'reader', 'reader-secret'))).toMatchObject({ code: 0 });
+    }
+    for (const code of [26, 28]) {
+      expect(await raw.request(code, {})).toMatchObject({ code: 16 });
+      expect(await raw.request(code, signed({}, '', 'reader', 'reader-secret'))).toMatchObject({ code: 16 });
+      expect(await raw.request(code, signed({}, '', 'keeper', 'keeper-secret'))).toMatchObject({ code: 0 });
+    }
     raw.stream.destroy();
   });
 

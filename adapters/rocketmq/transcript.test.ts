@@ -19,7 +19,7 @@ import {
   type Response,
   readResponse,
 } from './testing/harness.ts';
-import { heartbeat, pullFields, sendFields, units } from './testing/requests.ts';
+import { batchBody, heartbeat, pullFields, sendFields, units } from './testing/requests.ts';
 
 const vectors = JSON.parse(
   readFileSync(new URL('../../specs/rocketmq/vectors/rocketmq-5.3.3.json', import.meta.url), 'utf8'),
@@ -160,6 +160,31 @@ describe('sending', () => {
     expect(units(found.body)).toMatchObject([{ body: 'one', properties: 'KEYS\u0001a b\u0002TAGS\u0001T\u0002' }]);
     const none = await raw.request(12, { topic: 'Orders', key: 'c', maxNum: 9, beginTimestamp: 0, endTimestamp: 1 });
     expect(none.code).toBe(22);
+  });
+
+  it('finds each message of a large batch by each of its words, and once', async () => {
+    const raw = client(await start());
+    const properties = Array.from(
+      { length: 60 },
+      (_, n) => `UNIQ_KEY\u0001U${n}\u0002KEYS\u0001order-${n} U${n} all\u0002`,
+    );
+    expect(await raw.request(320, sendFields('Orders'), batchBody(properties))).toMatchObject({ code: 0 });
+    const find = async (key: string, more: object = {}): Promise<string[]> => {
+      const asked = {
+        topic: 'Orders',
+        key,
+        maxNum: 64,
+        beginTimestamp: 0,
+        endTimestamp: '9223372036854775807',
+        ...more,
+      };
+      return units((await raw.request(12, asked)).body).map(({ body }) => body);
+    };
+    for (const n of [0, 31, 59]) {
+      expect(await find(`order-${n}`)).toEqual([String(n)]);
+      expect(await find(`U${n}`, { _UNIQUE_KEY_QUERY: 'true' })).toEqual([String(n)]);
+    }
+    expect(await find('all')).toEqual(properties.map((_, n) => String(n)));
   });
 
   it('10 with spelled-out names; numbers and booleans that are no strings, as Node.js clients send them', async () => {

@@ -59,7 +59,7 @@ export class DeadLetters {
     append.routingKey = target.routingKey ?? this.ownKey(leased);
     try {
       const original = { group: line.group.id, queue: line.queue.number, offset: leased.offset, count: 1 };
-      return this.publisher.transfer(append, null, original, stored.avoid ?? null) > 0;
+      return this.publisher.transfer(append, original, stored.avoid ?? null) > 0;
     } catch (error) {
       if (error instanceof BrokerError && error.code === 'exchange-not-found') return false;
       throw error;
@@ -86,7 +86,7 @@ export class DeadLetters {
     const append = this.fill(stored, target, topic.namespace, given.recordTimeMaxMs, given.priority);
     append.routingKey = target.routingKey ?? given.routingKey ?? keyOf(message);
     try {
-      this.publisher.transfer(append, null, null, stored.avoid ?? null);
+      this.publisher.transfer(append, null, stored.avoid ?? null);
     } catch (error) {
       // It was refused either way, and its publisher is told so.
       if (!(error instanceof BrokerError)) throw error;

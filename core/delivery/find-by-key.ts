@@ -19,7 +19,11 @@ export async function findByKey(
     const queue = tables.queues.get(hit.queue);
     if (queue === undefined || queue.topic !== topic.id || hit.offset < queue.start || hit.offset >= queue.visible)
       continue;
-    if (hit.storeTimeMs >= fromMs && hit.storeTimeMs <= toMs) found.push({ queue: hit.queue, offset: hit.offset });
+    if (hit.storeTimeMs < fromMs || hit.storeTimeMs > toMs) continue;
+    // The records of a batch may share a word, and one record may have it twice.
+    const last = found.at(-1);
+    if (last?.queue === hit.queue && last.offset === hit.offset) continue;
+    found.push({ queue: hit.queue, offset: hit.offset });
   }
   return found;
 }

@@ -148,9 +148,10 @@ export class Hold {
     append.flags = unit.flags & ~8;
     append.priority = unit.priority;
     append.expiryMs = fields.expiryMs;
+    append.keys = keys;
     try {
       const original = { group: this.group, queue: this.queue.number, offset, count };
-      if (this.publisher.transfer(append, keys, original) === 0) this.drop(offset, count);
+      if (this.publisher.transfer(append, original) === 0) this.drop(offset, count);
       else ledger.skip(offset, count);
     } catch (error) {
       if (this.shard.log.lost !== null) return;

@@ -9,6 +9,7 @@ import { SimBroker, TESTER } from '../testing/sim-broker.ts';
 import type { SimDisk } from '../testing/sim-disk.ts';
 import { SimRandom } from '../testing/sim-random.ts';
 import { readAll } from '../testing/simulation-checks.ts';
+import { keyHash } from './key-index.ts';
 
 const OPTIONS = { segmentBytes: 16 * 1024, reserveBytes: 4 * 1024, ballastBytes: 0 };
 const STRIDE = process.env['FLIPS'] === 'all' ? 1 : 61;
@@ -20,7 +21,8 @@ async function used(): Promise<{ story: Story; disk: SimDisk; kept: Kept[] }> {
   const story = await new Story(OPTIONS).begin();
   story.tell(3);
   story.sim.rest(2000);
-  for (let n = 0; n < 6; n++) story.sim.publish(story.log, [`k|t|late ${n}`, `k|t|later ${n}`], { keys: ['late'] });
+  for (let n = 0; n < 6; n++)
+    story.sim.publish(story.log, [`k|t|late ${n}`, `k|t|later ${n}`], { keys: [keyHash('late')] });
   const kept: Kept[] = [];
   for (const topic of [story.log, story.work, story.dead]) {
     const queue = topic.queues[0]!;

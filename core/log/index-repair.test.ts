@@ -2,13 +2,15 @@
 import { expect, it } from 'vitest';
 import { SimBroker, TESTER } from '../testing/sim-broker.ts';
 import { readAll } from '../testing/simulation-checks.ts';
+import { keyHash } from './key-index.ts';
 
 const MESSAGES = 600;
 
 async function damaged(): Promise<{ sim: SimBroker; warnings: string[]; queue: number; bases: string[] }> {
   const before = await SimBroker.open({ segmentBytes: 128 * 1024, reserveBytes: 8 * 1024, hotBytes: 1 });
   const work = await before.queue('work');
-  for (let n = 0; n < MESSAGES; n++) before.publish(work, [`k|t|${n} ${'x'.repeat(500)}`], { keys: [`key ${n}`] });
+  for (let n = 0; n < MESSAGES; n++)
+    before.publish(work, [`k|t|${n} ${'x'.repeat(500)}`], { keys: [keyHash(`key ${n}`)] });
   before.rest(3000);
   const disk = before.disk.kill();
   const bases = disk.paths().filter((path) => path.endsWith('.idx'));

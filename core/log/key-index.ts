@@ -37,6 +37,17 @@ export function keyHash(word: string): number {
   return hash >>> 0;
 }
 
+/** `keyHash` of the UTF-8 word in bytes[start, end); ASCII, which most are, without a string. */
+export function keyHashOf(bytes: Buffer, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let n = start; n < end; n++) {
+    const byte = bytes[n]!;
+    if (byte >= 0x80) return keyHash(bytes.toString('utf8', start, end));
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
 /** The keys of the segment that is being written. */
 export class OpenKeys {
   readonly chunks: Buffer[] = [];

@@ -3,6 +3,7 @@
  * segments, dropped ones. It notes what was acknowledged, so that a fault at any call of the disk can be judged.
  */
 import type { BrokerOptions } from '../assembly.ts';
+import { keyHash } from '../log/key-index.ts';
 import type { Group, Offset, QueueNumber, Topic } from '../types.ts';
 import { SimBroker } from './sim-broker.ts';
 import { SimClock } from './sim-clock.ts';
@@ -84,7 +85,7 @@ export class Story {
   }
 
   private send(topic: Topic, body: string): void {
-    this.sent.set(this.sim.send(topic, [`k|t|${body}`], { keys: [body.slice(0, 3)] }), { topic, body });
+    this.sent.set(this.sim.send(topic, [`k|t|${body}`], { keys: [keyHash(body.slice(0, 3))] }), { topic, body });
   }
 
   private hear(pass: () => void): void {

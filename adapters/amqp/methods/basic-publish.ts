@@ -8,7 +8,7 @@
 
 import { BrokerError } from '../../../core/errors.ts';
 import { TAG_NONE, UNIT } from '../../../core/types.ts';
-import type { Append } from '../../../core/verbs.ts';
+import { type Append, keyHashOf } from '../../../core/verbs.ts';
 import { replyCodes } from '../../../specs/amqp/reply-codes.ts';
 import { FORMAT } from '../../adapter.ts';
 import { AmqpError } from '../amqp-error.ts';
@@ -165,7 +165,7 @@ function fill(channel: Channel): void {
   append.payload = connection.payloadView.of(buffer, 0, content.filled);
   append.key = keyOf(channel);
   append.tagHash = scan.tag.bytes < 0 ? TAG_NONE : javaHash(textAt(buffer, scan.tag));
-  append.keys = scan.messageId.bytes > 0 || scan.key.bytes > 0 ? wordsOf(connection, buffer) : null;
+  append.keys = scan.messageId.bytes > 0 || scan.key.bytes > 0 ? keysOf(connection, buffer) : null;
   append.recordTimeMaxMs = timestampMsOf(scan.timestamp, connection.turnMs);
   append.flags = scan.deliveryMode === 2 ? 0 : UNIT.transient;
   append.priority = scan.priority;
@@ -278,12 +278,11 @@ function keyOf({ connection, content }: Channel): Buffer | null {
   return keyView.of(content.buffer, content.routingKeyAt, content.routingKeyAt + content.routingKeyBytes);
 }
 
-/** Words by which RocketMQ's tools find it again. */
-function wordsOf({ scan }: Connection, buffer: Buffer): string[] {
-  const words: string[] = [];
-  if (scan.messageId.bytes > 0) words.push(textAt(buffer, scan.messageId));
-  if (scan.key.bytes > 0) words.push(textAt(buffer, scan.key));
-  return words;
+/** Of the words by which RocketMQ's tools find it again. */
+function keysOf({ scan }: Connection, buffer: Buffer): number[] {
+  return [scan.messageId, scan.key]
+    .filter((word) => word.bytes > 0)
+    .map((word) => keyHashOf(buffer, word.at, word.at + word.bytes));
 }
 
 /** Milliseconds as RabbitMQ reads them: a number with or without sign and nothing behind it, no longer than its timers. */

@@ -8,7 +8,7 @@ import type { RequestHandler } from '../dispatch.ts';
 import { RequestError } from '../errors.ts';
 import { fieldNumber } from '../fields.ts';
 import { isObject, type Json, type JsonObject, list, parseObject, rawJson, text } from '../json-body.ts';
-import { groupName } from '../look-up.ts';
+import { groupName, mayAskAbout } from '../look-up.ts';
 
 const GROUP = fieldNumber('consumerGroup');
 
@@ -16,6 +16,7 @@ export const getConsumerConnectionList: RequestHandler = (connection, header) =>
   const { broker, node } = connection;
   const wireGroup = header.string(GROUP);
   const group = broker.group(node.namespace, groupName(wireGroup));
+  if (group !== null) mayAskAbout(connection, 'group', group.name);
   const members = group === null ? [] : node.groups.members(group);
   if (group === null || members.length === 0) {
     throw new RequestError(RESPONSE.CONSUMER_NOT_ONLINE, `the consumer group[${wireGroup}] not online`);

@@ -10,7 +10,8 @@ import { ReplyField } from '../reply.ts';
 const VERSION = new ReplyField('version');
 
 export const getBrokerConfig: RequestHandler = (connection, header) => {
-  const { node, info } = connection;
+  const { broker, node, info, principal } = connection;
+  broker.authorise(principal, 'describe', 'cluster', '', '');
   const { host, port } = node.brokerAddress(info);
   const name = info.advertised('rocketmq-nameserver');
   const reply = connection.begin(header, RESPONSE.SUCCESS);

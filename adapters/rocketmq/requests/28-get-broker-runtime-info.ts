@@ -5,7 +5,8 @@ import type { RequestHandler } from '../dispatch.ts';
 import { rawJson } from '../json-body.ts';
 
 export const getBrokerRuntimeInfo: RequestHandler = (connection, header) => {
-  const { broker, node } = connection;
+  const { broker, node, principal } = connection;
+  broker.authorise(principal, 'describe', 'cluster', '', '');
   const { counts, rates } = node;
   const nowMs = node.context.clock.nowMs();
   const version = `V5_3_0 (${String(node.context.settings['productName'] ?? '')} ${String(node.context.settings['productVersion'] ?? '')})`;

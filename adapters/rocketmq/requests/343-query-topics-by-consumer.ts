@@ -3,7 +3,7 @@
 import type { RequestHandler } from '../dispatch.ts';
 import { fieldNumber } from '../fields.ts';
 import { rawJson } from '../json-body.ts';
-import { groupName, topicsOf } from '../look-up.ts';
+import { groupName, mayAskAbout, topicsOf } from '../look-up.ts';
 import { wireTopic } from '../names.ts';
 
 const GROUP = fieldNumber('group');
@@ -13,6 +13,7 @@ export const queryTopicsByConsumer: RequestHandler = (connection, header) => {
   const group = broker.group(node.namespace, groupName(header.string(GROUP)));
   const topics = new Set<string>();
   if (group !== null) {
+    mayAskAbout(connection, 'group', group.name);
     for (const topic of topicsOf(connection, group)) topics.add(wireTopic(topic.kind, topic.name));
     for (const topic of node.groups.subscriptions(group).keys()) topics.add(topic);
   }

@@ -4,7 +4,7 @@
 import type { RequestHandler } from '../dispatch.ts';
 import { fieldNumber } from '../fields.ts';
 import { isObject, type Json, list, parseObject, rawJson } from '../json-body.ts';
-import { groupName } from '../look-up.ts';
+import { groupName, mayAskAbout } from '../look-up.ts';
 
 const GROUP = fieldNumber('group');
 const TOPIC = fieldNumber('topic');
@@ -14,6 +14,7 @@ export const querySubscriptionByConsumer: RequestHandler = (connection, header) 
   const wireGroup = header.string(GROUP);
   const wireTopic = header.string(TOPIC);
   const group = broker.group(node.namespace, groupName(wireGroup));
+  if (group !== null) mayAskAbout(connection, 'group', group.name);
   let subscriptionData: Json = null;
   for (const { membership } of group === null ? [] : node.groups.members(group)) {
     const said = parseObject(membership.data, 0, membership.data.length);

@@ -101,7 +101,7 @@ function sendBack(connection: Connection, ticket: Ticket, what: SendBack): void 
   properties.copy(outgoing.buffer, outgoing.propertiesStart);
   outgoing.close();
   const { sendProperties } = connection.node;
-  sendProperties.begin();
+  sendProperties.begin(false);
   sendProperties.scan(outgoing.buffer, outgoing.propertiesStart, outgoing.propertiesStart + properties.length);
   const { append } = connection;
   append.topic = isDeadLetter ? what.dead : what.retry;

@@ -6,7 +6,7 @@ import type { RequestHandler } from '../dispatch.ts';
 import { fieldNumber } from '../fields.ts';
 import { PROTOCOL } from '../groups.ts';
 import { rawJson } from '../json-body.ts';
-import { groupName } from '../look-up.ts';
+import { groupName, mayAskAbout } from '../look-up.ts';
 
 const GROUP = fieldNumber('consumerGroup');
 
@@ -14,6 +14,7 @@ export const getConsumerListByGroup: RequestHandler = (connection, header) => {
   const { broker, node } = connection;
   const wireGroup = header.string(GROUP);
   const group = broker.group(node.namespace, groupName(wireGroup));
+  if (group !== null) mayAskAbout(connection, 'group', group.name);
   const members = group === null || group.protocol !== PROTOCOL ? [] : broker.members(group);
   if (members.length === 0) {
     connection.answer(header, RESPONSE.SYSTEM_ERROR, `no consumer for this group, ${wireGroup}`);

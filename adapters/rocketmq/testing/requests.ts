@@ -22,6 +22,21 @@ export const sendFields = (
   ...more,
 });
 
+/** The body of a batch: messages with these properties, the texts 0, 1, … as bodies. */
+export function batchBody(properties: readonly string[]): Buffer {
+  const messages = properties.map((text, n) => {
+    const body = Buffer.from(String(n));
+    const message = Buffer.alloc(22 + body.length + text.length);
+    message.writeInt32BE(message.length, 0);
+    message.writeInt32BE(body.length, 16);
+    body.copy(message, 20);
+    message.writeInt16BE(text.length, 20 + body.length);
+    message.write(text, 22 + body.length, 'latin1');
+    return message;
+  });
+  return Buffer.concat(messages);
+}
+
 export const pullFields = (
   topic: string,
   offset: number,

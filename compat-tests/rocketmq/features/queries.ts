@@ -38,6 +38,18 @@ export function queries(actor: Actor): void {
     await assert.rejects(find('green'), /no message|query message by key|208|22/i);
   });
 
+  void it('by key: each message of a batch, by each of its words, and once', async () => {
+    const topic = await actor.topic(1);
+    const messages = Array.from({ length: 40 }, (_, n) => ({ body: `body ${n}`, key: `order-${n} all` }));
+    const sent = await actor.send(topic, messages, { how: 'batch' });
+    assert.equal(sent.length, 1);
+    const find = async (key: string): Promise<string[]> =>
+      bodies((await actor.call('byKey', { topic, key, end: Date.now() + 60_000 })).messages);
+    await until('the index', async () => (await find('all').catch(() => [])).length === 40);
+    assert.deepEqual((await find('all')).sort(), messages.map(({ body }) => body).sort());
+    for (const n of [0, 21, 22, 39]) assert.deepEqual(await find(`order-${n}`), [`body ${n}`]);
+  });
+
   void it('topics: made, listed, told, deleted', async () => {
     const topic = await actor.topic(3);
     await actor.send(topic, texts(6));
