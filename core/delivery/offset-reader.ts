@@ -213,7 +213,7 @@ export class OffsetReader {
       const { position, length, end } = pieces[i]!;
       const done = i === 0 ? (): void => waiter.wake('data') : nothing;
       this.signals.counts.coldReads++;
-      cold.load(position, length, done, end - position);
+      cold.load(position, length, done, end - position, pieces.length > 1);
     }
     return limits.bytesMax - bytes - left;
   }
