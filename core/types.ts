@@ -370,6 +370,12 @@ export interface ReadLimits {
   tagHashes: ReadonlySet<number> | null;
   /** Not only the first unit: `pending` while any that would be given is cold. */
   whole?: boolean;
+  /**
+   * Where cold entries lie far apart, no more is fetched once there is so much. Those of queues that were written together
+   * lie between each other: who reads many queues and takes a little of each finds the next ones in the same windows,
+   * where much of one would pass the log once for each queue.
+   */
+  scatteredBytesMax?: number;
 }
 
 /** A parked request. `wake` comes at most once per registration, in a turn of its own. */

@@ -57,6 +57,12 @@ interface Piece {
   end: Position;
 }
 
+/** Whether a reader that has `bytes`, up to `lastEnd`, does not wait for the cold entry at `position` as well. */
+function isScattered(limits: ReadLimits, bytes: number, lastEnd: Position, position: Position): boolean {
+  if (limits.scatteredBytesMax === undefined || bytes < limits.scatteredBytesMax) return false;
+  return position < lastEnd || position - lastEnd >= GAP_BYTES_MAX;
+}
+
 const nothing = (): void => undefined;
 
 function passes({ tagHashes }: ReadLimits, tag: number): boolean {
@@ -124,6 +130,7 @@ export class OffsetReader {
     }
     let records = 0;
     let looked = 0;
+    let lastEnd = 0;
     const cursor = this.cursor;
     this.signals.counts.reads++;
     try {
@@ -148,12 +155,14 @@ export class OffsetReader {
           continue;
         }
         if (where === 'cold') {
-          if (kept > 0 && !limits.whole) break;
+          const enough = !limits.whole || isScattered(limits, into.bytes, lastEnd, unitPosition(bytes, at));
+          if (kept > 0 && enough) break;
           into.bytes += this.loadRun(queue, limits, into.bytes, records, waiter);
           units.length = 0;
           return 'pending';
         }
         kept++;
+        lastEnd = unitPosition(bytes, at) + length;
         into.bytes += unit.payload.length;
         records += count;
         into.nextOffset = base + count;
@@ -200,6 +209,7 @@ export class OffsetReader {
           last.end = end;
           continue;
         }
+        if (isScattered(limits, limits.bytesMax - left, last.end, position)) break;
         if (cold.find(position, length, true)) {
           left -= length;
           continue;
@@ -213,7 +223,7 @@ export class OffsetReader {
       const { position, length, end } = pieces[i]!;
       const done = i === 0 ? (): void => waiter.wake('data') : nothing;
       this.signals.counts.coldReads++;
-      cold.load(position, length, done, end - position);
+      cold.load(position, length, done, end - position, pieces.length > 1);
     }
     return limits.bytesMax - bytes - left;
   }

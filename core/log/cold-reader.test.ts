@@ -55,6 +55,24 @@ describe('cold windows', () => {
     expect([read[2]!.from / length, read[2]!.to / length]).toEqual([2, 5]);
   });
 
+  it('hold no more than a large entry whose reader says that it stands alone', () => {
+    const length = 40 * 1024;
+    const { journal, read, arrive } = journalOf(32, length);
+    const cold = new ColdReader(journal, crc32c, 1024 * 1024, fail);
+    for (const n of [3, 4, 9]) {
+      cold.load(n * length, length, () => undefined, length, true);
+      arrive();
+    }
+    expect(read.map(({ from, to }) => [from / length, to / length])).toEqual([
+      [3, 4],
+      [4, 5],
+      [9, 10],
+    ]);
+    // Who does not say so goes on where a window ends, and is given what follows.
+    cold.load(10 * length, length, () => undefined);
+    expect(read[3]!.to).toBeGreaterThan(16 * length);
+  });
+
   it('are used again only when all who looked at them were brief', () => {
     const length = 64 * 1024;
     const { log, journal, read, arrive } = journalOf(12, length);

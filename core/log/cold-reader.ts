@@ -26,6 +26,8 @@ interface Load {
 /** The least that is read at once. */
 export const WINDOW_RANDOM = 64 * 1024;
 const WINDOW_SEQUENTIAL = 1024 * 1024;
+/** From this size on an entry that stands alone is worth a read of its own. */
+const WINDOW_ALONE_MIN = 32 * 1024;
 /** Sizes of buffers are multiples, so that one fits many windows. */
 const BUFFER_STEP = 16 * 1024;
 
@@ -79,8 +81,12 @@ export class ColdReader {
   /**
    * Fetches the entry and what follows it, up to `wanted` bytes or more; `done` is called in a later turn, whether it is
    * there, damaged, or the read failed. Nothing that is here or on its way is read a second time.
+   *
+   * `alone`: what follows is not the reader's. Of large entries nothing more is read then: it would be verified and keep
+   * others out of memory, and be gone before the readers of its queues come by (a reader of 1 MiB of one of 64 queues
+   * passes 64 MiB of the log).
    */
-  load(position: Position, length: number, done: () => void, wanted = length): void {
+  load(position: Position, length: number, done: () => void, wanted = length, alone = false): void {
     const end = position + length;
     for (const load of this.loading) {
       if (load.start > position || end > load.end) continue;
@@ -94,14 +100,17 @@ export class ColdReader {
       return;
     }
     // Who wants much says himself what; for small pieces one after the other more is fetched than was asked for.
+    const exact = alone && wanted >= WINDOW_ALONE_MIN;
     const sequential =
+      !exact &&
       wanted < WINDOW_RANDOM &&
       this.windows.some(
         (window) =>
           window.end === position ||
           (window.start < position && position - window.end < WINDOW_RANDOM && position >= window.end),
       );
-    let size = Math.min(Math.max(wanted, sequential ? WINDOW_SEQUENTIAL : WINDOW_RANDOM), range.end - position);
+    const more = sequential ? WINDOW_SEQUENTIAL : WINDOW_RANDOM;
+    let size = Math.min(exact ? wanted : Math.max(wanted, more), range.end - position);
     for (const known of [this.windows, this.loading])
       for (const { start } of known) if (start >= end && start < position + size) size = start - position;
     const bytes = this.buffer(size);

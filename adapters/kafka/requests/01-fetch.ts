@@ -25,6 +25,8 @@ import { RecordSet } from '../record-set.ts';
 import { type FetchPartition, FetchRequest } from './fetch-request.ts';
 
 const NO_SESSION = 0;
+/** So much of a partition is worth its part of a request. */
+const SHARE_BYTES_MIN = 128 * 1024;
 
 export const fetchRoute: Route = {
   api: fetch,
@@ -92,6 +94,8 @@ class FetchCall implements Waiter {
     const { broker } = this.#call.node;
     let left = this.#request.bytesMax;
     let waiting = 0;
+    // Partitions that were written together are read together, each its part of the answer.
+    limits.scatteredBytesMax = Math.max(SHARE_BYTES_MIN, left / this.#request.partitions.length);
     for (const partition of this.#request.partitions) {
       const { queue, offset, error, bytesMax } = partition;
       partition.left = left <= 0;
@@ -110,6 +114,7 @@ class FetchCall implements Waiter {
         limits.whole = false;
       }
     }
+    limits.scatteredBytesMax = Number.POSITIVE_INFINITY;
     batch.units.length = 0;
     return waiting;
   }

@@ -107,6 +107,30 @@ describe('a Fetch', () => {
     }
   });
 
+  it('of cold bytes that lie far apart has a part of every partition, and the next ones have the rest', async () => {
+    const topic = await makeTopic('t', 12);
+    const sent = Array.from({ length: 12 }, () => Array.from({ length: 5 }, () => noise(1, 60_000)));
+    for (let i = 0; i < 5; i++) {
+      for (const [index, batches] of sent.entries())
+        await client.ask(produce, 9, produceOf('t', batches[i]!, -1, index));
+    }
+    await makeTopic('more');
+    for (let i = 0; i < 40; i++) await send('more', noise(1, 1_000_000));
+    const wish = fetchOf(topic, { maxBytes: 1 << 21 });
+    const partition = { ...wish.topics[0]!.partitions[0]!, partitionMaxBytes: 1 << 20 };
+    const got = sent.map((): Buffer[] => []);
+    for (let round = 0; round < 4; round++) {
+      wish.topics[0]!.partitions = got.map(({ length }, index) => {
+        return { ...partition, partition: index, fetchOffset: length };
+      });
+      const { responses } = await client.ask(fetch, 12, wish);
+      for (const { partitionIndex, records } of responses[0]!.partitions) got[partitionIndex]!.push(...bodies(records));
+      // The answer is as full as with all of the first partitions, and shared.
+      if (round === 0) expect(got.filter(({ length }) => length > 0).length).toBeGreaterThan(10);
+    }
+    expect(got).toEqual(sent.map((batches) => batches.map((batch) => batch.subarray(AT.magic))));
+  });
+
   it('at every offset of compressed batches gives the batch that holds it, whole', async () => {
     const topic = await makeTopic('t');
     const sent = Object.values(GOLDEN_BATCHES).map((hex) => Buffer.from(hex, 'hex'));
