@@ -125,6 +125,8 @@ export class Assembly {
       recovered.segments,
       recovered.beginAt,
     );
+    // A wall clock that was set back while the broker was down must not make its time stand still.
+    clock.notBefore(recovered.storeTimeMs);
     const active = this.journal.ranges()[this.journal.ranges().length - 1]!;
     if (this.tables.queues.active.base !== active.base || !this.tables.queues.indexes.has(active.base))
       this.tables.queues.roll(active.base);
@@ -193,7 +195,13 @@ export class Assembly {
       isFull: (queue, topic, bytes) => this.leases.deaths.isFull(queue, topic, bytes),
       refused: (queue, topic, append) => deadLetters.refused(queue, topic, append),
     });
-    const deadLetters = new DeadLetters(this.publisher, this.reader, codecs, () => this.shard.log.storeTimeMs());
+    const deadLetters = new DeadLetters(
+      this.publisher,
+      this.reader,
+      codecs,
+      () => this.shard.log.storeTimeMs(),
+      this.warn,
+    );
     this.leases = new Leases(this.shard, this.reader, this.cold, codecs, (line, leased, reason, attempts) =>
       deadLetters.publish(line, leased, reason, attempts),
     );

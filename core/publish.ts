@@ -30,6 +30,9 @@ const INLINE_ROWS = 64;
 const FULL_POLL_MS = 250;
 /** Appends that may wait for the disk before more are refused. */
 const WAITING_MAX = 1_000_000;
+const OFFSET_MAX = 2 ** 47;
+/** A list of queues is logged as a set when so many appends had it. */
+const SET_AFTER_USES = 8;
 /** The parts of an entry are counted with 16 bits. */
 const TRANSACTION_MESSAGES_MAX = 65_000;
 
@@ -41,7 +44,9 @@ const NO_KEYS: readonly number[] = [];
 const NOBODY: AppendTarget = { appended: () => undefined };
 
 interface QueueSet {
+  /** -1 until it is to be logged. */
   id: number;
+  uses: number;
   queues: Queue[];
 }
 
@@ -108,14 +113,20 @@ export class Publisher {
     const rows = this.rows;
     const storeTimeMs = this.shard.log.storeTimeMs();
     append.refused = 0;
+    // What an append refused that ended in an error is nobody's dead letter.
+    this.refusals.length = 0;
     if (append.notBeforeMs > storeTimeMs && append.exchange !== null) {
       const holder = this.holderOf(append);
       if (holder !== null) return this.holdBack(append, holder, storeTimeMs, target, token);
     }
     this.destinations.find(append, this.avoid, rows);
     if (rows.queues.length === 0) return 0;
-    this.checkSize(append, rows);
-    if (rows.queues.length === 0) return this.refused(append, 0);
+    this.checkSize(append, rows, principal);
+    if (rows.queues.length === 0) {
+      this.refused(append, 0);
+      if (append.exchange !== null || principal === BROKER) return 0;
+      throw new BrokerError('overloaded', `'${append.topic!.name}' is full and refuses what is too much`);
+    }
 
     const primary = rows.queues[0]!;
     if (append.producerId >= 0) {
@@ -128,11 +139,16 @@ export class Publisher {
       );
       if (first !== null) {
         // A repetition is answered when its first write is committed at the latest; the ring keeps that order.
-        this.shard.answer(this.isSync(rows), target, token, primary.number, first.offset, first.timeMs, 0);
+        this.shard.answer(this.isSync(rows, -1), target, token, primary.number, first.offset, first.timeMs, 0);
         return 1;
       }
     }
-    if (append.notBeforeMs > storeTimeMs) return this.holdBack(append, primary.number, storeTimeMs, target, token);
+    if (append.notBeforeMs > storeTimeMs) {
+      // Whether there is room shows when it is due.
+      this.refusals.length = 0;
+      append.refused = 0;
+      return this.holdBack(append, primary.number, storeTimeMs, target, token);
+    }
     this.write(append, rows, -1, storeTimeMs, target, token);
     return this.refusals.length === 0 ? rows.queues.length : this.refused(append, rows.queues.length);
   }
@@ -207,7 +223,7 @@ export class Publisher {
     const taken: number[] = [];
     for (const append of appends) {
       if (principal !== BROKER) this.hooks.authorise(principal, append.topic, append.namespace, append.exchange);
-      const one = this.plan(append);
+      const one = this.plan(principal, append);
       taken.push(one.rows.queues.length);
       if (one.rows.queues.length > 0) planned.push(one);
       if (this.refusals.length > 0) refusals.push({ append, by: this.refusals });
@@ -220,9 +236,10 @@ export class Publisher {
     return taken;
   }
 
-  private plan(append: Append): Planned {
+  private plan(principal: Principal, append: Append): Planned {
     const rows = new Rows();
     append.refused = 0;
+    this.refusals.length = 0;
     const isLater = append.notBeforeMs > this.shard.log.storeTimeMs() && append.exchange !== null;
     const holder = isLater ? this.holderOf(append) : null;
     if (holder !== null) {
@@ -230,7 +247,7 @@ export class Publisher {
       return { append, rows, dueQueue: holder };
     }
     this.destinations.find(append, null, rows);
-    if (rows.queues.length > 0) this.checkSize(append, rows);
+    if (rows.queues.length > 0) this.checkSize(append, rows, principal);
     // A set would have to be logged in front of the first message that names it.
     rows.routes = null;
     return { append, rows, dueQueue: -1 };
@@ -238,7 +255,7 @@ export class Publisher {
 
   // ---------------------------------------------------------------- may it
 
-  private checkSize(append: Append, rows: Rows): void {
+  private checkSize(append: Append, rows: Rows, principal: Principal): void {
     const size = append.payload.length;
     for (let row = 0; row < rows.queues.length; row++) {
       const queue = rows.queues[row]!;
@@ -248,8 +265,11 @@ export class Publisher {
         append.refused!++;
         continue;
       }
-      // A queue that was bound to a topic takes what the topic took.
-      if (topic === null || (row > 0 && append.exchange === null)) continue;
+      // Offsets have 48 bits; what is left above this is for nobody.
+      if (queue.next + append.records > OFFSET_MAX)
+        throw new BrokerError('limit-exceeded', `a queue of '${topic?.name ?? ''}' has no offsets left`);
+      // A queue that was bound to a topic takes what the topic took, and a dead letter is larger than what died.
+      if (topic === null || (row > 0 && append.exchange === null) || principal === BROKER) continue;
       if (size > topic.attributes.messageBytesMax) {
         throw new BrokerError(
           'message-too-large',
@@ -302,12 +322,20 @@ export class Publisher {
   }
 
   /** At the strictest level of the topics it goes to; behind an append that waits for a sync, everything waits for one. */
-  private isSync(rows: Rows): boolean {
+  private isSync(rows: Rows, dueQueue: QueueNumber): boolean {
+    if (dueQueue >= 0 && this.isSyncWhenDue(dueQueue)) return true;
     for (const queue of rows.queues) {
       if (queue.syncPending > 0) return true;
       if (this.tables.catalog.topicById(queue.topic)?.attributes.flush !== 'async') return true;
     }
     return false;
+  }
+
+  /** Of what is held for a topic, its level; where an exchange will send it is not known yet, and may be the strictest. */
+  private isSyncWhenDue(dueQueue: QueueNumber): boolean {
+    const { queues, catalog } = this.tables;
+    const topic = catalog.topicById(queues.get(dueQueue)?.topic ?? -1);
+    return topic === null || topic.kind === 'system' || topic.attributes.flush !== 'async';
   }
 
   // ---------------------------------------------------------------- writing
@@ -325,10 +353,12 @@ export class Publisher {
     let size = this.partBytes();
     let parts = 1;
     if (newSet !== null) {
-      const numbers = newSet.queues.map((queue) => queue.number);
-      this.tables.sets.set(newSet.id, Uint32Array.from(numbers));
       this.setWriter.reset();
-      writeQueueSet(this.setWriter, newSet.id, numbers);
+      writeQueueSet(
+        this.setWriter,
+        newSet.id,
+        newSet.queues.map((queue) => queue.number),
+      );
       size += PART_HEAD + align8(this.setWriter.length);
       parts++;
     }
@@ -337,10 +367,14 @@ export class Publisher {
       size += PART_HEAD + align8(this.settlement.length);
       parts++;
     }
-    const sync = this.isSync(rows);
+    const sync = this.isSync(rows, dueQueue);
     log.begin(size);
     let at = log.at;
-    if (newSet !== null) at = this.shard.part(at, PART.queueSet, this.setWriter.done());
+    if (newSet !== null) {
+      const numbers = Uint32Array.from(newSet.queues, (queue) => queue.number);
+      this.tables.sets.set(newSet.id, numbers);
+      at = this.shard.part(at, PART.queueSet, this.setWriter.done());
+    }
     if (this.settles.length > 0) at = this.shard.part(at, PART.settlements, this.settlement.done());
     const partOffset = at - log.at + ENTRY_HEAD;
     const end = this.writeMessage(at, append, rows);
@@ -367,7 +401,7 @@ export class Publisher {
       this.describe(append, rows, dueQueue);
       size += this.partBytes();
       rowCount += rows.queues.length;
-      sync ||= this.isSync(rows);
+      sync ||= this.isSync(rows, dueQueue);
     }
     this.settlement.reset();
     if (settles.length > 0) {
@@ -434,7 +468,9 @@ export class Publisher {
     if (rows.sliced) fields.flags |= MESSAGE.sliced;
     else if (rows.queues.length > INLINE_ROWS && rows.routes !== null) {
       const set = this.intern(rows.routes, rows.queues, append.priority);
+      if (++set.uses < SET_AFTER_USES) return null;
       fields.flags |= MESSAGE.set;
+      if (set.id < 0) set.id = this.tables.catalog.nextSet++;
       fields.setId = set.id;
       if (!this.tables.sets.has(set.id)) return set;
     }
@@ -552,7 +588,7 @@ export class Publisher {
       set.queues.length !== queues.length ||
       set.queues.some((queue, n) => queue !== queues[n])
     ) {
-      set = { id: this.tables.catalog.nextSet++, queues: [...queues] };
+      set = { id: -1, uses: 0, queues: [...queues] };
       sets.set(key, set);
     }
     return set;

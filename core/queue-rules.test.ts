@@ -229,13 +229,126 @@ describe('a queue with a limit', () => {
       const first = s.append(['k|t|first'], { topic });
       expect([s.broker.append(TESTER, first, { appended: () => undefined }, 0), first.refused]).toEqual([1, 0]);
       // Not yet visible, and counted all the same.
-      const second = s.append(['k|t|second'], { topic });
+      const through = { topic: null, exchange: '', routingKey: topic.name, queue: -1 };
+      const second = s.append(['k|t|second'], through);
       expect([s.broker.append(TESTER, second, { appended: () => undefined }, 0), second.refused]).toEqual([0, 1]);
     }
+    // Who names the queue itself is told by an error.
+    expect(() => s.send(plain, ['k|t|third'])).toThrow("'plain' is full");
     s.turn();
     expect(takeAll(s, plain)).toEqual(['first']);
     expect(takeAll(s, work)).toEqual(['first']);
     expect(s.readFrom(dead.queues[0]!, 0).map(([, body]) => body)).toEqual(['second']);
+  });
+});
+
+describe('what a full queue refuses', () => {
+  const nobody = { appended: () => undefined };
+
+  it('and nobody can decode is no dead letter, and hurts nobody', async () => {
+    const s = await sim();
+    await s.queue('dead');
+    const work = await s.queue('work', { ...toDead, rules: { readyMax: 1, overflow: 'refuse-dead-letter' } });
+    const open = await s.topic('open');
+    await s.bind('open', 'work');
+    s.publish(work, ['k|t|first']);
+    const garbage = Buffer.from('no batch at all');
+    const token = s.send(open, ['k|t|x'], { payload: garbage });
+    s.turn();
+    expect(s.answerOf(token).queue).toBe(open.queues[0]);
+    expect(s.warnings).toMatchObject([expect.stringContaining("the full queue 'work' refused")]);
+  });
+
+  it('is not dead-lettered once more by a later append, when its own ends in an error', async () => {
+    const s = await sim();
+    const dead = await s.queue('dead');
+    const work = await s.queue('work', { ...toDead, rules: { readyMax: 1, overflow: 'refuse-dead-letter' } });
+    await s.queue('small', { messageBytesMax: 100 });
+    const exchange: Exchange = {
+      namespace: 'default',
+      name: 'fan',
+      type: 'fanout',
+      durable: true,
+      autoDelete: false,
+      internal: false,
+      extra: {},
+    };
+    await s.run(s.broker.createExchange(TESTER, exchange));
+    await s.bind('fan', 'work');
+    await s.bind('fan', 'small');
+    s.publish(work, ['k|t|first']);
+    const large = s.append([`k|t|${'x'.repeat(200)}`], { topic: null, exchange: 'fan', routingKey: '', queue: -1 });
+    expect(() => s.broker.append(TESTER, large, nobody, 0)).toThrow('exceeds the limit');
+    const elsewhere = await s.topic('elsewhere');
+    s.publish(elsewhere, ['k|t|of somebody else']);
+    s.turn();
+    expect(s.readFrom(dead.queues[0]!, 0)).toEqual([]);
+  });
+
+  it('but held until it was due, waits until there is room', async () => {
+    const s = await sim();
+    const work = await s.queue('work', { rules: { readyMax: 1, overflow: 'refuse' } });
+    s.publish(work, ['k|t|later'], { notBeforeMs: s.clock.nowMs() + 1_000 });
+    s.publish(work, ['k|t|first']);
+    s.rest(3_000);
+    expect(takeAll(s, work)).toEqual(['first']);
+    s.rest(2_000);
+    expect(takeAll(s, work)).toEqual(['later']);
+  });
+});
+
+describe('what is held until it is due', () => {
+  it('comes in the order in which it was sent, when it is due at the same time', async () => {
+    const s = await sim();
+    const work = await s.queue('work');
+    const bodies = Array.from({ length: 50 }, (_, n) => String(n));
+    const notBeforeMs = s.clock.nowMs() + 1_000;
+    for (const body of bodies) s.send(work, [`k|t|${body}`], { notBeforeMs });
+    s.turn();
+    s.rest(2_000);
+    expect(s.readFrom(work.queues[0]!, 0).map(([, body]) => body)).toEqual(bodies);
+  });
+
+  it('for longer than a unit can say, comes at its time also after a restart', async () => {
+    let s = await sim();
+    let work = await s.queue('work');
+    const days = 24 * 3_600_000;
+    s.publish(work, ['k|t|far'], { notBeforeMs: s.clock.nowMs() + 60 * days });
+    s = await s.restart();
+    open.push(s);
+    work = s.broker.topic('default', 'work')!;
+    s.clock.advance(55 * days);
+    s.rest(100);
+    expect(s.readFrom(work.queues[0]!, 0)).toEqual([]);
+    s.clock.advance(5 * days);
+    s.rest(100);
+    expect(s.readFrom(work.queues[0]!, 0).map(([, body]) => body)).toEqual(['far']);
+  });
+
+  it('lives its time to live from when it is due', async () => {
+    const s = await sim();
+    const work = await s.queue('work');
+    const now = s.clock.nowMs();
+    s.publish(work, ['k|t|x'], { notBeforeMs: now + 60_000, expiryMs: now + 30_000 });
+    s.clock.advance(60_000);
+    s.rest(20_000);
+    expect(ready(s, work)).toBe(1);
+    s.rest(20_000);
+    expect(ready(s, work)).toBe(0);
+  });
+
+  it('is answered after a sync when its topic asks for one, whatever is the default', async () => {
+    const names = { topicsMax: 100, groupsMax: 100, queuesPerTopicMax: 100, reserved: [] };
+    const base = (await sim()).options.names.attributes;
+    const s = await sim({ names: { ...names, attributes: { ...base, flush: 'async' } }, inlineSyncMs: 0 });
+    const work = await s.queue('work', { flush: 'sync' });
+    s.rest(500);
+    s.disk.latencyMs = () => 50;
+    const token = s.send(work, ['k|t|x'], { notBeforeMs: s.clock.nowMs() + 10_000 });
+    s.turn();
+    expect(() => s.answerOf(token)).toThrow('was not answered');
+    s.rest(500);
+    expect(s.answerOf(token).queue).toBe(-1);
   });
 });
 

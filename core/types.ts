@@ -450,6 +450,8 @@ export interface AccessRule {
 /** Broker time: wall time at start plus monotonic time, slewed towards wall time, never falling. */
 export interface Clock {
   nowMs(): TimeMs;
+  /** Time goes on from here at least: what the log says of an earlier run, whatever the wall clock says now. */
+  notBefore(timeMs: TimeMs): void;
   /** Calls `callback(argument)` once, not before `delayMs` from now. Returns a handle for clear. */
   setTimer(delayMs: number, callback: (argument: unknown) => void, argument?: unknown): number;
   clearTimer(handle: number): void;

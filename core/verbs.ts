@@ -295,7 +295,8 @@ export interface Verbs {
 
   // ------------------------------------------------------------ publishing
   /**
-   * Appends. Returns how many queues take it: 0 means unroutable (exchange only), nothing was stored and no call comes.
+   * Appends. Returns how many queues take it: 0 means that none does (through an exchange only), nothing was stored and
+   * no call comes.
    * Throws: access-denied, topic-not-found, queue-not-found, exchange-not-found, message-too-large, corrupt-message,
    * sequence-out-of-order, producer-fenced, storage-full, overloaded, stopping.
    */
@@ -349,7 +350,7 @@ export interface Verbs {
   offsetByRecordTime(queue: QueueNumber, timeMs: TimeMs): Promise<FoundOffset | null>;
   /** The record with the largest own time, null when empty. */
   offsetOfMaxRecordTime(queue: QueueNumber): Promise<FoundOffset | null>;
-  /** Offsets whose keys (see Append.keys) include the word, oldest first, stored within [fromMs, toMs]; hash collisions are possible, so look inside. */
+  /** The newest `limit` offsets whose keys (see Append.keys) include the word, oldest first, stored within [fromMs, toMs]; hash collisions are possible, so look inside. */
   findByKey(
     principal: Principal,
     topic: Topic,

@@ -3,7 +3,7 @@
  * and why it died, published by its queue's rule, in one entry with the end of the original.
  */
 import { type Codecs, DECODED_BYTES_MAX } from '../destinations.ts';
-import { BrokerError } from '../errors.ts';
+import { BrokerError, InvariantError } from '../errors.ts';
 import type { Queue } from '../log/queue.ts';
 import { encodeRecord } from '../log/record.ts';
 import type { Publisher } from '../publish.ts';
@@ -29,12 +29,20 @@ export class DeadLetters {
   private readonly codecs: Codecs;
   private readonly append = emptyAppend();
   private readonly nowMs: () => number;
+  private readonly warn: (text: string, error: unknown) => void;
 
-  constructor(publisher: Publisher, reader: OffsetReader, codecs: Codecs, nowMs: () => number) {
+  constructor(
+    publisher: Publisher,
+    reader: OffsetReader,
+    codecs: Codecs,
+    nowMs: () => number,
+    warn: (text: string, error: unknown) => void,
+  ) {
     this.publisher = publisher;
     this.reader = reader;
     this.codecs = codecs;
     this.nowMs = nowMs;
+    this.warn = warn;
   }
 
   /** False when no rule says where to, or nothing takes it there: an exchange that is gone, a way it has come already. */
@@ -66,8 +74,20 @@ export class DeadLetters {
     }
   }
 
-  /** What a full queue refused and wants to be a dead letter. It has no original that would have to be settled. */
+  /**
+   * What a full queue refused and wants to be a dead letter. It has no original that would have to be settled. Its
+   * publisher is told of the refusal either way, and may have been given offsets in other queues: nothing is thrown.
+   */
   refused(queue: Queue, topic: Topic, given: Append): void {
+    try {
+      this.publishRefused(queue, topic, given);
+    } catch (error) {
+      if (error instanceof InvariantError) throw error;
+      this.warn(`what the full queue '${topic.name}' refused is no dead letter`, error);
+    }
+  }
+
+  private publishRefused(queue: Queue, topic: Topic, given: Append): void {
     const target = topic.attributes.deadLetter;
     const codec = this.codecs.get(given.format);
     if (target === null || codec === undefined) return;
@@ -85,12 +105,7 @@ export class DeadLetters {
     const stored = codec.deadLetter?.(given.payload, 0, death) ?? canonical(message, death);
     const append = this.fill(stored, target, topic.namespace, given.recordTimeMaxMs, given.priority);
     append.routingKey = target.routingKey ?? given.routingKey ?? keyOf(message);
-    try {
-      this.publisher.transfer(append, null, stored.avoid ?? null);
-    } catch (error) {
-      // It was refused either way, and its publisher is told so.
-      if (!(error instanceof BrokerError)) throw error;
-    }
+    this.publisher.transfer(append, null, stored.avoid ?? null);
   }
 
   private fill(

@@ -117,6 +117,9 @@ export class Hold {
     const entry = this.reader.entryOf(this.cursor);
     readMessagePart(entry.bytes, entry.part, this.fields, tables.setSize);
     const { unit, append, fields } = this;
+    // A unit keeps its expiry to 49 days behind its store time: what is due later is looked at again then.
+    const leftMs = fields.dueMs - this.shard.log.storeTimeMs();
+    if (leftMs > 0) return this.later(offset, leftMs);
     const keys: number[] = [];
     for (let k = 0; k < fields.keyCount; k++) keys.push(entry.bytes.readUInt32LE(fields.keysAt + k * 4));
     const destination = tables.queues.get(fields.dueQueue);
@@ -147,12 +150,15 @@ export class Hold {
     append.recordTimeMaxMs = unit.recordTimeMaxMs;
     append.flags = unit.flags & ~8;
     append.priority = unit.priority;
-    append.expiryMs = fields.expiryMs;
+    // The time to live begins where the message enters its queue.
+    append.expiryMs = fields.expiryMs === 0 ? 0 : fields.expiryMs + fields.dueMs - unit.storeTimeMs;
     append.keys = keys;
     try {
       const original = { group: this.group, queue: this.queue.number, offset, count };
-      if (this.publisher.transfer(append, original) === 0) this.drop(offset, count);
-      else ledger.skip(offset, count);
+      if (this.publisher.transfer(append, original) > 0) ledger.skip(offset, count);
+      // A full queue makes its publishers wait; what was taken already waits here.
+      else if (topic.attributes.rules?.overflow === 'refuse') this.later(offset, RETRY_MS);
+      else this.drop(offset, count);
     } catch (error) {
       if (this.shard.log.lost !== null) return;
       if (!(error instanceof BrokerError)) throw error;

@@ -1,7 +1,7 @@
 /**
  * What is to be done at a time: a binary min-heap of (time, kind, a, b), 24 bytes per entry, in chunks of 96 KiB so that
  * growing never copies. Nothing is removed before its time: whoever takes an entry checks whether it still holds.
- * Entries of the same time come in no particular order.
+ * Entries of the same time come by kind and `a`: of messages held in one queue, in the order in which they were sent.
  */
 import { assert } from '../errors.ts';
 import type { TimeMs } from '../types.ts';
@@ -24,7 +24,7 @@ export class DueList {
     let at = this.size++;
     while (at > 0) {
       const parent = (at - 1) >>> 1;
-      if (this.timeOf(parent) <= atMs) break;
+      if (!this.isBefore(atMs, what, parent)) break;
       this.copy(parent, at);
       at = parent;
     }
@@ -57,29 +57,33 @@ export class DueList {
     const chunk = this.chunks[last >>> CHUNK_BITS]!;
     const from = 3 * (last & (CHUNK - 1));
     const time = chunk[from]!;
+    const what = chunk[from + 1]!;
     let at = 0;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= last) break;
-      let childTime = this.timeOf(child);
-      if (child + 1 < last) {
-        const other = this.timeOf(child + 1);
-        if (other < childTime) {
-          child++;
-          childTime = other;
-        }
-      }
-      if (childTime >= time) break;
+      if (child + 1 < last && this.isBefore(this.timeOf(child + 1), this.whatOf(child + 1), child)) child++;
+      if (this.isBefore(time, what, child)) break;
       this.copy(child, at);
       at = child;
     }
-    if (last > 0) this.put(at, time, chunk[from + 1]!, chunk[from + 2]!);
+    if (last > 0) this.put(at, time, what, chunk[from + 2]!);
     // One empty chunk is kept, so that a list at a chunk's edge does not make and drop it for each entry.
     if (this.chunks.length * CHUNK - this.size >= 2 * CHUNK) this.chunks.pop();
   }
 
   private timeOf(at: number): number {
     return this.chunks[at >>> CHUNK_BITS]![3 * (at & (CHUNK - 1))]!;
+  }
+
+  private whatOf(at: number): number {
+    return this.chunks[at >>> CHUNK_BITS]![3 * (at & (CHUNK - 1)) + 1]!;
+  }
+
+  /** Whether an entry comes before the one at a place. */
+  private isBefore(time: number, what: number, at: number): boolean {
+    const other = this.timeOf(at);
+    return time < other || (time === other && what < this.whatOf(at));
   }
 
   private put(at: number, time: number, what: number, b: number): void {

@@ -34,6 +34,10 @@ export class SimClock implements Clock {
     return this.now;
   }
 
+  notBefore(timeMs: TimeMs): void {
+    this.now = Math.max(this.now, timeMs);
+  }
+
   setTimer(delayMs: number, callback: (argument: unknown) => void, argument?: unknown): number {
     const timer: Timer = { handle: ++this.handles, atMs: this.now + Math.max(0, delayMs), callback, argument };
     this.waiting.add(timer.handle);

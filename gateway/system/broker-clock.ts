@@ -37,6 +37,10 @@ export class BrokerClock implements Clock {
     return Math.floor(this.#baseMs + elapsedMs * (1 + this.#rate));
   }
 
+  notBefore(timeMs: TimeMs): void {
+    this.#baseMs += Math.max(0, timeMs - this.nowMs());
+  }
+
   /** How far the wall clock is ahead of broker time: near 0 unless it was stepped. */
   differenceMs(): number {
     return this.#sources.wallMs() - this.nowMs();

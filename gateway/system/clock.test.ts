@@ -27,6 +27,17 @@ describe('broker time', () => {
     }
   });
 
+  it('goes on from where an earlier run was, though the wall clock was set back', () => {
+    const { clock, now, pass } = movable();
+    const start = now.wall;
+    clock.notBefore(start - 1);
+    expect(clock.nowMs()).toBe(start);
+    clock.notBefore(start + 3_600_000);
+    expect(clock.nowMs()).toBe(start + 3_600_000);
+    for (let second = 0; second < 60; second++) pass(1_000);
+    expect(clock.nowMs() - start - 3_600_000).toBeGreaterThan(59_900);
+  });
+
   it('works a small step off slowly', () => {
     const { clock, now, pass } = movable();
     now.wall += 100;

@@ -13,6 +13,7 @@ import { codec, create } from '../rocketmq.ts';
 
 const systemClock: Clock = {
   nowMs: () => Date.now(),
+  notBefore: () => undefined,
   setTimer: (delayMs, callback, argument) => Number(setTimeout(callback, delayMs, argument)[Symbol.toPrimitive]()),
   clearTimer: (handle) => clearTimeout(handle),
   afterTurn: (callback) => void setImmediate(callback),
