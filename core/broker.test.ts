@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { keyHash } from './log/key-index.ts';
 import { SimBroker, TESTER } from './testing/sim-broker.ts';
 import { SimRandom } from './testing/sim-random.ts';
-import type { ReadBatch } from './types.ts';
+import type { Clock, ReadBatch } from './types.ts';
 
 const open: SimBroker[] = [];
 async function sim(options: Parameters<typeof SimBroker.open>[0] = {}): Promise<SimBroker> {
@@ -566,6 +567,86 @@ describe('the reserve', () => {
     expect(s.lost).toBeNull();
     const again = await s.restart('kill');
     expect(again.broker.ledger(again.ownGroup(work), queue)).toEqual({ floor: sent, ready: 0, inFlight: 0 });
+  });
+});
+
+describe('the reserve, used up', () => {
+  it('is tried again by one timer, however often something is settled', async () => {
+    const s = await sim({ segmentBytes: 128 * 1024, reserveBytes: 4 * 1024, retentionIntervalMs: 100_000 });
+    const work = await s.topic('work');
+    const group = s.group('g');
+    s.rest(100);
+    s.disk.capacityBytes = s.disk.usedBytes;
+    const commit = (offset: number): void =>
+      s.broker.commitOffsets(
+        TESTER,
+        group,
+        [{ queue: work.queues[0]!, offset, epoch: -1, metadata: 'x'.repeat(3_000) }],
+        null,
+        0,
+      );
+    for (let n = 0; n < 100; n++) {
+      commit(0);
+      s.turn();
+    }
+    const timers = s.clock.timers;
+    for (let n = 0; n < 100; n++) {
+      commit(0);
+      s.turn();
+    }
+    expect(s.clock.timers).toBe(timers);
+    expect(s.lost).toBeNull();
+  });
+});
+
+describe('a restart', () => {
+  it('does not bring back what was committed in the turn in which it was deleted', async () => {
+    const s = await sim();
+    const topic = await s.topic('orders');
+    const [queue] = topic.queues as [number];
+    const group = s.group('g');
+    s.publish(topic, numbered(0, 3));
+    s.broker.commitOffsets(TESTER, group, [{ queue, offset: 2, epoch: -1, metadata: '' }], null, 0);
+    await s.run(s.broker.deleteOffsets(TESTER, group, [queue]));
+    expect(s.broker.committed(group, queue)).toBeNull();
+    const again = await s.restart('kill');
+    expect(again.broker.committed(again.group('g'), queue)).toBeNull();
+  });
+
+  it('with a wall clock that was set back lets time go on from the last entry', async () => {
+    const s = await sim();
+    await s.queue('work');
+    const begun = s.clock.nowMs();
+    let behindMs = 3_600_000;
+    const late: Clock = {
+      nowMs: () => s.clock.nowMs() - behindMs,
+      notBefore: (timeMs) => {
+        behindMs -= Math.max(0, timeMs - (s.clock.nowMs() - behindMs));
+      },
+      setTimer: (...args) => s.clock.setTimer(...args),
+      clearTimer: (handle) => s.clock.clearTimer(handle),
+      afterTurn: (callback) => s.clock.afterTurn(callback),
+    };
+    const again = await s.restart('close', { clock: late });
+    const work = again.broker.topic('default', 'work')!;
+    again.publish(work, ['k|t|later'], { notBeforeMs: again.broker.nowMs() + 5_000 });
+    expect(again.broker.nowMs()).toBeGreaterThanOrEqual(begun);
+    again.rest(6_000);
+    expect(again.readFrom(work.queues[0]!, 0).map(([, body]) => body)).toEqual(['later']);
+  });
+});
+
+describe('finding by a key', () => {
+  it('gives the newest, oldest first, over segments in files and the one that is written', async () => {
+    const s = await sim({ segmentBytes: 128 * 1024, reserveBytes: 8 * 1024 });
+    const topic = await s.topic('orders');
+    const keys = [keyHash('k')];
+    for (let n = 0; n < 1_000; n++) s.publish(topic, [`k|t|${n} ${'x'.repeat(500)}`], n % 10 === 0 ? { keys } : {});
+    s.rest(1_000);
+    const find = async (limit: number, toMs = 1e15): Promise<number[]> =>
+      (await s.run(s.broker.findByKey(TESTER, topic, 'k', limit, 0, toMs))).map(({ offset }) => offset);
+    expect(await find(3)).toEqual([970, 980, 990]);
+    expect(await find(1_000)).toEqual(Array.from({ length: 100 }, (_, n) => n * 10));
   });
 });
 

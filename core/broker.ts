@@ -336,7 +336,7 @@ export class Broker implements Verbs {
     ...[principal, topic, ...search]: Parameters<Verbs['findByKey']>
   ): Promise<Awaited<ReturnType<Verbs['findByKey']>>> {
     authoriseOn(this, principal, 'consume', topic);
-    return findByKey(this.tables, this.repair, topic, ...search);
+    return findByKey({ tables: this.tables, repair: this.repair, clock: this.shard.clock }, topic, ...search);
   }
 
   // ---------------------------------------------------------------- groups, offsets, members

@@ -112,6 +112,10 @@ export class Shard implements LogListener, CommitListener {
     this.log.schedule();
   }
 
+  private get collected(): boolean {
+    return this.offsets.length + this.settlements.length + this.starts.length + this.sections.length > 0;
+  }
+
   beforeWrite(): void {
     for (const section of this.sections) section.flush(this.settlements);
     this.sections.length = 0;
@@ -119,7 +123,8 @@ export class Shard implements LogListener, CommitListener {
     if (
       !this.room(this.settlements.length + this.offsets.length + this.starts.length + 4 * PART_HEAD + 64, 'nothing')
     ) {
-      this.clock.setTimer(FULL_RETRY_MS, this.retry);
+      if (!this.retrying) this.clock.setTimer(FULL_RETRY_MS, this.retry);
+      this.retrying = true;
       return;
     }
     const settlements = this.settlements.length;
@@ -147,7 +152,10 @@ export class Shard implements LogListener, CommitListener {
     return this.journal.accepts(bytes + this.log.position - this.log.writtenTo, keep);
   }
 
+  private retrying = false;
+
   private readonly retry = (): void => {
+    this.retrying = false;
     if (this.log.lost !== null) return;
     this.journal.prepare(0);
     this.log.schedule();
@@ -182,6 +190,8 @@ export class Shard implements LogListener, CommitListener {
         'storage-full',
         'the disk is full: nothing can be created or changed until there is space again',
       );
+    // What was settled and committed before something went is logged before it: else the fold would bring it back.
+    if (events.some((event) => event.k.endsWith('-gone'))) this.beforeWrite();
     this.log.begin(size);
     let at = this.log.at;
     for (const body of bodies) at = this.part(at, PART.state, body);
@@ -240,7 +250,8 @@ export class Shard implements LogListener, CommitListener {
   committed(writtenTo: Position, syncedTo: Position): void {
     const targets = this.commitTargets;
     const tokens = this.commitTokens;
-    if (targets.length > 0 && this.offsets.length === 0 && this.settlements.length === 0) {
+    // A sync that ends in between tells nothing of what this turn has collected and not yet written.
+    if (targets.length > 0 && !this.collected && writtenTo === this.log.position) {
       this.commitTargets = [];
       this.commitTokens = [];
       for (let n = 0; n < targets.length; n++) targets[n]!.committed(tokens[n]!);

@@ -64,8 +64,9 @@ export class OpenKeys {
     writeU48(bytes, at + 14, storeTimeMs);
   }
 
+  /** Newest first. */
   *find(hash: number): Generator<KeyHit> {
-    for (let row = 0; row < this.rows; row++) {
+    for (let row = this.rows - 1; row >= 0; row--) {
       const bytes = this.chunks[Math.floor(row / CHUNK_ROWS)]!;
       const at = (row % CHUNK_ROWS) * ROW;
       if (bytes.readUInt32LE(at) === hash) yield hit(bytes, at);
@@ -120,19 +121,23 @@ export class KeyIndex {
     this.sealed.delete(base);
   }
 
-  /** Candidates, oldest segment first. A damaged file yields nothing; `damaged` gets the base of its segment. */
-  *find(word: string, damaged: (base: Position) => void): Generator<KeyHit> {
-    const hash = keyHash(word);
-    for (const [base, keys] of [...this.sealed].sort((a, b) => a[0] - b[0])) {
-      if (keys !== null) yield* keys.find(hash);
-      else yield* this.findInFile(base, hash, damaged);
-    }
-    yield* this.open.find(hash);
+  /** Whose keys `findIn` tells, newest segment first; null is the one that is being written. */
+  segments(): (Position | null)[] {
+    return [null, ...[...this.sealed.keys()].sort((a, b) => b - a)];
   }
 
-  private *findInFile(base: Position, hash: number, damaged: (base: Position) => void): Generator<KeyHit> {
+  /** Candidates of one segment, newest first; null when its file is damaged. None once the segment is gone. */
+  findIn(base: Position | null, word: string): Iterable<KeyHit> | null {
+    const hash = keyHash(word);
+    if (base === null) return this.open.find(hash);
+    const keys = this.sealed.get(base);
+    if (keys === undefined) return [];
+    return keys === null ? this.findInFile(base, hash) : keys.find(hash);
+  }
+
+  private findInFile(base: Position, hash: number): KeyHit[] | null {
     const path = keyPath(base);
-    if (!this.disk.exists(path)) return damaged(base);
+    if (!this.disk.exists(path)) return null;
     const file = this.disk.open(path, 'read');
     try {
       const head = Buffer.alloc(HEAD + BUCKETS * 8);
@@ -142,17 +147,20 @@ export class KeyIndex {
         head.readUInt32LE(28) !== this.crc(head, 0, 28, 0) ||
         head.readUInt32LE(24) !== this.crc(head, HEAD, head.length, 0)
       )
-        return damaged(base);
+        return null;
       const rows = head.readUInt32LE(12);
       const bucket = hash & 0xff;
       const first = head.readUInt32LE(HEAD + bucket * 8);
       const last = bucket === BUCKETS - 1 ? rows : head.readUInt32LE(HEAD + (bucket + 1) * 8);
-      if (last === first) return;
+      if (last === first) return [];
       const bytes = Buffer.allocUnsafe((last - first) * ROW);
       const read = file.read(bytes, 0, bytes.length, head.length + first * ROW);
       if (read !== bytes.length || this.crc(bytes, 0, bytes.length, 0) !== head.readUInt32LE(HEAD + bucket * 8 + 4))
-        return damaged(base);
-      for (let at = 0; at < bytes.length; at += ROW) if (bytes.readUInt32LE(at) === hash) yield hit(bytes, at);
+        return null;
+      const hits: KeyHit[] = [];
+      for (let at = bytes.length - ROW; at >= 0; at -= ROW)
+        if (bytes.readUInt32LE(at) === hash) hits.push(hit(bytes, at));
+      return hits;
     } finally {
       file.close();
     }

@@ -446,6 +446,8 @@ export class Tables {
         this.closeLedger(group, queue);
         return;
       }
+      // Of a queue that is gone nothing may come back.
+      if (this.queues.get(queue) === undefined) return;
       const ledger = this.openLedger(group, queue, 0);
       if (kind === SETTLE.settled) ledger.applySettled(offset, a);
       else if (kind === SETTLE.returned) ledger.applyReturned(offset, a, b);
