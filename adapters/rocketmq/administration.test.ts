@@ -193,6 +193,22 @@ describe('a group', () => {
     expect((await raw.request(352, { group: 'Nope' })).code).toBe(RESPONSE.SUBSCRIPTION_GROUP_NOT_EXIST);
   });
 
+  it('without retry queues retries nothing, and its members are told of changes only if it wants them to be', async () => {
+    const raw = await begin();
+    await raw.request(310, sendFields('T'), 'x');
+    const none = { groupName: 'CG', retryQueueNums: 0, notifyConsumerIdsChangedEnable: false };
+    expect((await raw.request(200, {}, JSON.stringify(none))).code).toBe(0);
+    expect((await raw.request(34, {}, heartbeat('c1', 'CG', 'T'))).code).toBe(0);
+    expect((await raw.request(36, { offset: '0', group: 'CG', delayLevel: '0' })).code).toBe(0);
+    expect(current!.broker.topicOfKind('default', 'retry', 'CG')).toBeNull();
+    raw.unasked.length = 0;
+    await raw.request(34, {}, heartbeat('c2', 'CG', 'T'));
+    await raw.request(34, {}, heartbeat('c1', 'Other', 'T'));
+    await raw.request(34, {}, heartbeat('c2', 'Other', 'T'));
+    await expect.poll(() => raw.unasked.map(({ ext }) => ext['consumerGroup'])).toContain('Other');
+    expect(raw.unasked.map(({ ext }) => ext['consumerGroup'])).not.toContain('CG');
+  });
+
   it('that is not there is refused where groups are not made automatically', async () => {
     const raw = await begin({ settings: { autoCreateGroups: false } });
     await raw.request(310, sendFields('T'), 'x');

@@ -13,6 +13,7 @@ import type { Group, Principal } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import type { Logger } from '../adapter.ts';
 import type { Connection } from './connection.ts';
+import { groupConfig } from './group-config.ts';
 import { Meter } from './rates.ts';
 
 export const PROTOCOL = 'rocketmq';
@@ -232,6 +233,7 @@ export class Groups {
       view.subscriptions = null;
     }
     if (view.members.size === 0) this.#views.delete(group.id);
+    if (!groupConfig(group).notifyConsumerIdsChangedEnable) return;
     const connections = new Set([...view.members.values()].map(({ connection }) => connection));
     for (const connection of connections) {
       const untold = this.#held.get(connection);

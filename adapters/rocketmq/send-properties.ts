@@ -10,6 +10,8 @@ import { tagHash } from './tags.ts';
 /** Words of one message that are indexed; further ones are not. */
 const WORDS_MAX = 64;
 const SPACE = 0x20;
+/** The log keeps times with 48 bits. */
+const TIME_MS_MAX = 2 ** 48 - 1;
 
 const TIMER_NAMES: ReadonlySet<string> = new Set([
   PROPERTY.TIMER_DELIVER_MS,
@@ -73,7 +75,7 @@ export class SendProperties {
     }
   }
 
-  /** When the message is due, 0 at once. Null when what it says is no time. */
+  /** When the message is due, 0 at once. Null when what it says is no time, or one further away than the log can say. */
   dueMs(nowMs: TimeMs): TimeMs | null {
     if (this.delayLevel !== 0) {
       if (this.delayLevel < 0) return null;
@@ -82,8 +84,9 @@ export class SendProperties {
     if (this.timer === '') return 0;
     if (!/^\d{1,15}$/.test(this.timerValue)) return null;
     const value = Number(this.timerValue);
-    if (this.timer === PROPERTY.TIMER_DELIVER_MS) return value > nowMs ? value : 0;
-    return nowMs + (this.timer === PROPERTY.TIMER_DELAY_SEC ? value * 1000 : value);
+    if (this.timer === PROPERTY.TIMER_DELIVER_MS) return value <= nowMs ? 0 : value > TIME_MS_MAX ? null : value;
+    const due = nowMs + (this.timer === PROPERTY.TIMER_DELAY_SEC ? value * 1000 : value);
+    return due > TIME_MS_MAX ? null : due;
   }
 
   #property(buffer: Buffer, start: number, nameEnd: number, value: number, end: number): void {

@@ -90,7 +90,9 @@ export function send(
     const whose = isWritable(config) ? `broker[${connection.node.brokerName}]` : `topic[${wireTopic}]`;
     throw new RequestError(RESPONSE.NO_PERMISSION, `the ${whose} sending message is forbidden`);
   }
-  const queueId = header.int(fields.queueId);
+  // What became a dead letter was meant for a queue of the retry topic.
+  const isDead = topic.kind === 'dead-letter' && header.string(fields.topic) !== wireTopic;
+  const queueId = isDead ? -1 : header.int(fields.queueId);
   // Queues that are only read still take what clients with an older route send, as in the protocol's broker.
   const queues = Math.max(config.writeQueueNums, config.readQueueNums);
   if (queueId >= queues) {

@@ -603,6 +603,28 @@ describe('groups', () => {
     expect(units(pull.body)).toMatchObject([{ body: 'stuck', reconsumeTimes: 2 }]);
     const retry = on.broker.topicOfKind('default', 'retry', 'OG')!;
     expect(on.broker.queue(retry.queues[0]!)!.endOffset).toBe(0);
+    // The client chose among the retry topic's queues; there is one of dead letters.
+    expect(await raw.request(310, { ...back, e: '3' }, 'in another')).toMatchObject({ code: 0 });
+  });
+
+  it('to a full queue that refuses is told so, each time', async () => {
+    const on = await start();
+    const rules = { readyMax: 1, overflow: 'refuse' } as const;
+    const admin = { name: 'anonymous', host: '' };
+    const spec = { namespace: 'default', kind: 'queue', name: 'Small', queues: 1, attributes: { rules } } as const;
+    await on.broker.createTopic(admin, spec);
+    const raw = client(on);
+    expect(await raw.request(310, sendFields('Small'), 'one')).toMatchObject({ code: 0 });
+    for (let n = 0; n < 3; n++) {
+      const { code, remark } = await raw.request(310, sendFields('Small'), 'more');
+      expect([code, remark]).toEqual([2, expect.stringContaining("'Small' is full")]);
+    }
+  });
+
+  it('refuses a time that the log cannot say', async () => {
+    const raw = client(await start());
+    const far = sendFields('Orders', `TIMER_DELAY_SEC\u0001${'9'.repeat(15)}\u0002`);
+    expect(await raw.request(310, far, 'x')).toMatchObject({ code: 13 });
   });
 
   it('what a broker added to a message is not stored when it is sent again', async () => {

@@ -47,8 +47,9 @@ export const heartBeat: RequestHandler = (connection, header, frame) => {
     }
     const group = join(connection, client, consumer);
     if (fingerprint !== 0) node.heartbeats.remember(heartbeatKey(clientId, consumer), fingerprint, consumer);
-    if (node.broker.topicOfKind(node.namespace, 'retry', group.name) === null) {
-      retryTopics.push(node.ensureTopic(principal, 'retry', group.name, groupConfig(group).retryQueueNums));
+    const { retryQueueNums } = groupConfig(group);
+    if (retryQueueNums > 0 && node.broker.topicOfKind(node.namespace, 'retry', group.name) === null) {
+      retryTopics.push(node.ensureTopic(principal, 'retry', group.name, retryQueueNums));
     }
   }
   const answer = (ticket: Ticket): void => {

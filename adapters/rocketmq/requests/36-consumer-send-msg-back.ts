@@ -32,6 +32,11 @@ export const consumerSendMsgBack: RequestHandler = (connection, header) => {
   const delayLevel = header.int(DELAY_LEVEL);
   const timesMax = header.int(MAX_RECONSUME_TIMES, retryTimesMax(group));
   const place = placeOf(physicalOffset);
+  // A group without retry queues retries nothing, and is told that all is well: as the protocol's broker does it.
+  if (groupConfig(group).retryQueueNums === 0) {
+    connection.answer(header, RESPONSE.SUCCESS);
+    return;
+  }
   connection.later(header, async (ticket) => {
     const { broker, node, principal } = connection;
     // The topics first: behind the read nothing may be awaited, since what is read is a view of the log's memory.
