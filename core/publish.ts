@@ -20,6 +20,7 @@ import {
   writeSettlement,
 } from './log/parts.ts';
 import type { Queue } from './log/queue.ts';
+import { type QueueSet, QueueSets } from './queue-sets.ts';
 import type { Shard } from './shard.ts';
 import type { Tables } from './state/tables.ts';
 import type { GroupId, Offset, Position, Principal, QueueNumber, TimeMs, Topic } from './types.ts';
@@ -31,8 +32,6 @@ const FULL_POLL_MS = 250;
 /** Appends that may wait for the disk before more are refused. */
 const WAITING_MAX = 1_000_000;
 const OFFSET_MAX = 2 ** 47;
-/** A list of queues is logged as a set when so many appends had it. */
-const SET_AFTER_USES = 8;
 /** The parts of an entry are counted with 16 bits. */
 const TRANSACTION_MESSAGES_MAX = 65_000;
 
@@ -42,13 +41,6 @@ export const BROKER: Principal = { name: '$broker', host: '' };
 const NOTHING: readonly Settlement[] = [];
 const NO_KEYS: readonly number[] = [];
 const NOBODY: AppendTarget = { appended: () => undefined };
-
-interface QueueSet {
-  /** -1 until it is to be logged. */
-  id: number;
-  uses: number;
-  queues: Queue[];
-}
 
 export interface PublishHooks {
   authorise(principal: Principal, topic: Topic | null, namespace: string, exchange: string | null): void;
@@ -84,7 +76,7 @@ export class Publisher {
   private readonly fields = emptyMessageFields();
   private readonly destinations: Destinations;
   private readonly rows = new Rows();
-  private readonly sets = new WeakMap<readonly string[], Map<number, QueueSet>>();
+  private readonly sets: QueueSets;
   private readonly setWriter = new ByteWriter(256);
   private readonly settlement = new ByteWriter(64);
   /** Settled by the entry of the next append: how a dead letter and the end of its original become one. */
@@ -103,6 +95,7 @@ export class Publisher {
     this.codecs = codecs;
     this.hold = hold;
     this.hooks = hooks;
+    this.sets = new QueueSets(this.tables);
     this.destinations = new Destinations(this.tables, codecs, shard.signals);
   }
 
@@ -467,10 +460,9 @@ export class Publisher {
     }
     if (rows.sliced) fields.flags |= MESSAGE.sliced;
     else if (rows.queues.length > INLINE_ROWS && rows.routes !== null) {
-      const set = this.intern(rows.routes, rows.queues, append.priority);
-      if (++set.uses < SET_AFTER_USES) return null;
+      const set = this.sets.of(rows.routes, rows.queues, append.priority);
+      if (set === null) return null;
       fields.flags |= MESSAGE.set;
-      if (set.id < 0) set.id = this.tables.catalog.nextSet++;
       fields.setId = set.id;
       if (!this.tables.sets.has(set.id)) return set;
     }
@@ -571,27 +563,6 @@ export class Publisher {
       this.settlement.varint(1);
       writeSettlement(this.settlement, SETTLE.settled, 0, offset, count, 0);
     }
-  }
-
-  /** Of queues that have a line for each priority the set names the one for this priority. */
-  private intern(routes: readonly string[], queues: readonly Queue[], priority: number): QueueSet {
-    let sets = this.sets.get(routes);
-    if (sets === undefined) {
-      sets = new Map();
-      this.sets.set(routes, sets);
-    }
-    const key = queues[0]!.number * 256 + priority;
-    let set = sets.get(key);
-    // A queue of the set may have been deleted since: then the rows differ and it is another set.
-    if (
-      set === undefined ||
-      set.queues.length !== queues.length ||
-      set.queues.some((queue, n) => queue !== queues[n])
-    ) {
-      set = { id: -1, uses: 0, queues: [...queues] };
-      sets.set(key, set);
-    }
-    return set;
   }
 }
 
