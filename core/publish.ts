@@ -107,7 +107,7 @@ export class Publisher {
     const storeTimeMs = this.shard.log.storeTimeMs();
     append.refused = 0;
     // What an append refused that ended in an error is nobody's dead letter.
-    this.refusals.length = 0;
+    this.forgetRefusals();
     if (append.notBeforeMs > storeTimeMs && append.exchange !== null) {
       const holder = this.holderOf(append);
       if (holder !== null) return this.holdBack(append, holder, storeTimeMs, target, token);
@@ -138,12 +138,16 @@ export class Publisher {
     }
     if (append.notBeforeMs > storeTimeMs) {
       // Whether there is room shows when it is due.
-      this.refusals.length = 0;
+      this.forgetRefusals();
       append.refused = 0;
       return this.holdBack(append, primary.number, storeTimeMs, target, token);
     }
     this.write(append, rows, -1, storeTimeMs, target, token);
     return this.refusals.length === 0 ? rows.queues.length : this.refused(append, rows.queues.length);
+  }
+
+  private forgetRefusals(): void {
+    if (this.refusals.length > 0) this.refusals = [];
   }
 
   private refused(append: Append, taken: number): number {
@@ -232,7 +236,7 @@ export class Publisher {
   private plan(principal: Principal, append: Append): Planned {
     const rows = new Rows();
     append.refused = 0;
-    this.refusals.length = 0;
+    this.forgetRefusals();
     const isLater = append.notBeforeMs > this.shard.log.storeTimeMs() && append.exchange !== null;
     const holder = isLater ? this.holderOf(append) : null;
     if (holder !== null) {

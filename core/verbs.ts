@@ -42,7 +42,7 @@ import type {
   Waiter,
 } from './types.ts';
 
-export { keyHash, keyHashOf } from './log/key-index.ts';
+export { keyHashOf } from './log/key-index.ts';
 
 /** Words by which one append can be found; an entry counts them with 16 bits. */
 export const KEYS_MAX = 65_535;
