@@ -72,7 +72,8 @@ function checked(call: Call, { name, partitions }: Topics[number], offsets: Offs
         return { partitionIndex, errorCode: ERROR.OFFSET_METADATA_TOO_LARGE };
       }
       if (committedOffset < 0) return { partitionIndex, errorCode: ERROR.OFFSET_OUT_OF_RANGE };
-      offsets.push({ queue, offset: committedOffset, metadata, epoch: committedLeaderEpoch });
+      // Any number below 0 means that the client knows no epoch.
+      offsets.push({ queue, offset: committedOffset, metadata, epoch: Math.max(-1, committedLeaderEpoch) });
       return { partitionIndex, errorCode: ERROR.NONE };
     }),
   };

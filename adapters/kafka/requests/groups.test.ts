@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { heartbeat, joinGroup, offsetCommit, offsetFetch, syncGroup } from '../../../specs/kafka/groups.ts';
 import { client, conversation, everybody, harness, makeTopic } from '../testing/conversation.ts';
+import { RawClient, start } from '../testing/harness.ts';
 
 conversation();
 
@@ -48,6 +49,26 @@ describe('groups', () => {
     const nothing = { groupId: 'nobody', topics: [{ name: 't', partitionIndexes: [0] }], groups: [] };
     const none = await client.ask(offsetFetch, 5, nothing);
     expect(none.topics[0]!.partitions[0]).toMatchObject({ committedOffset: -1, errorCode: 0 });
+  });
+
+  it.each([-2, -130, -(2 ** 31)])('takes a leader epoch of %i for none, also after a restart', async (epoch) => {
+    await makeTopic('t');
+    const partitions = [
+      { partitionIndex: 0, committedOffset: 7, committedLeaderEpoch: epoch, committedMetadata: 'note' },
+    ];
+    const topics = [{ name: 't', partitions }];
+    const committed = await client.ask(offsetCommit, 9, { groupId: 'g', topics });
+    expect(committed.topics[0]!.partitions[0]!.errorCode).toBe(ERROR.NONE);
+    const again = await start({ disk: harness.disk.kill() });
+    try {
+      const asked = { groupId: 'g', topics: [{ name: 't', partitionIndexes: [0] }], groups: [] };
+      const found = await new RawClient(again.adapter).ask(offsetFetch, 7, asked);
+      expect(found.topics[0]!.partitions).toEqual([
+        { partitionIndex: 0, committedOffset: 7, committedLeaderEpoch: -1, metadata: 'note', errorCode: 0 },
+      ]);
+    } finally {
+      await again.stop();
+    }
   });
 
   it('refuses what would fill the memory', async () => {
