@@ -255,7 +255,7 @@ export class Broker implements Verbs {
   }
 
   async newProducer(_principal: Principal): Promise<ProducerIdentity> {
-    const producerId = this.tables.producers.next;
+    const producerId = this.tables.producers.free();
     await this.shard.change([{ k: 'producers', next: producerId + 1 }]);
     return { producerId, producerEpoch: 0 };
   }

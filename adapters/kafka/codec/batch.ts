@@ -33,6 +33,8 @@ export const LENGTH_HEAD_BYTES = 12;
 export const ATTRIBUTE = { codecMask: 0x07, logAppendTime: 0x08, transactional: 0x10, control: 0x20 } as const;
 export const CODEC = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
 
+/** What the log has room for; brokers give ids out from 0 on. */
+const PRODUCER_ID_LIMIT = 2 ** 48;
 const TWO_POW_32 = 0x1_0000_0000;
 
 export function readInt64(b: Buffer, at: number): number {
@@ -93,7 +95,7 @@ export class BatchHead {
       return REFUSAL.count;
     }
     if (!Number.isSafeInteger(this.baseTimestamp) || !Number.isSafeInteger(this.maxTimestamp)) return REFUSAL.timestamp;
-    if (!Number.isSafeInteger(this.producerId)) return REFUSAL.sequence;
+    if (this.producerId >= PRODUCER_ID_LIMIT) return REFUSAL.producer;
     if (this.producerId >= 0 && (this.baseSequence < 0 || this.producerEpoch < 0)) return REFUSAL.sequence;
     return null;
   }
@@ -117,6 +119,7 @@ const REFUSAL = {
   timestamp: { code: ERROR.INVALID_TIMESTAMP, text: 'a timestamp beyond 2^53 milliseconds' },
   baseOffset: { code: ERROR.INVALID_RECORD, text: 'the base offset of a new batch is 0' },
   count: { code: ERROR.INVALID_RECORD, text: 'the number of records and the last offset delta do not agree' },
+  producer: { code: ERROR.INVALID_RECORD, text: 'a producer id beyond 2^48, which no broker gives out' },
   sequence: { code: ERROR.INVALID_RECORD, text: 'a batch with a producer id has an epoch and a sequence' },
 } as const satisfies Record<string, Refusal>;
 

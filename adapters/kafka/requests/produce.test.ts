@@ -112,6 +112,18 @@ describe('Produce', () => {
     expect(await send('t', of(4))).toMatchObject({ errorCode: 0, baseOffset: 4 });
   });
 
+  it('takes a producer id that it has not given out, if it is one that a broker may give', async () => {
+    await makeTopic('t');
+    const asked = { transactionalId: null, transactionTimeoutMs: 0 };
+    const of = (producerId: number) => numbered(batchOf('a'), producerId, 0, 0);
+    const { producerId } = await client.ask(initProducerId, 4, asked);
+    expect(await send('t', of(2 ** 48 - 1))).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    for (const id of [2 ** 48, Number.MAX_SAFE_INTEGER]) {
+      expect((await send('t', of(id))).errorCode).toBe(ERROR.INVALID_RECORD);
+    }
+    expect((await client.ask(initProducerId, 4, asked)).producerId).toBe(producerId + 1);
+  });
+
   it('refuses transactions where they begin', async () => {
     const asked = { transactionalId: 'tx', transactionTimeoutMs: 1000 };
     expect((await client.ask(initProducerId, 4, asked)).errorCode).toBe(ERROR.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
