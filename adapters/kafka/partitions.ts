@@ -1,4 +1,5 @@
-// A partition as a request names it: by topic name and index.
+// A partition as a request names it: by topic name and index. What is named more than once is answered once, so that
+// no answer is longer than what it tells.
 import type { Topic } from '../../core/types.ts';
 import type { QueueState } from '../../core/verbs.ts';
 import type { Call } from './call.ts';
@@ -18,4 +19,17 @@ export function describedPartition(call: Call, name: string, index: number): Nam
   if (topic === null || queue === null) return null;
   broker.authorise(call.principal, 'describe', 'topic', topic.namespace, topic.name);
   return { topic, queue };
+}
+
+/** The partitions that a request names, each once, by topic. */
+export function namedOnce(
+  topics: Iterable<{ readonly name: string; readonly partitionIndexes: readonly number[] }>,
+): Map<string, Set<number>> {
+  const once = new Map<string, Set<number>>();
+  for (const { name, partitionIndexes } of topics) {
+    const indexes = once.get(name) ?? new Set();
+    for (const index of partitionIndexes) indexes.add(index);
+    once.set(name, indexes);
+  }
+  return once;
 }
