@@ -156,6 +156,27 @@ describe('a classic group', () => {
     expect(story.code('s')).toBe(ERROR.ILLEGAL_GENERATION);
   });
 
+  it('looks at each protocol of each member a few times only, however many there are', () => {
+    const story = new Story({ groupMembersMax: 200, initialRebalanceDelayMs: 3000 });
+    let looks = 0;
+    const protocolOf = (text: string) => ({
+      get name() {
+        looks++;
+        return text;
+      },
+      metadata: Buffer.alloc(0),
+    });
+    // The last member knows only what the others name last.
+    const protocols = [...Array.from({ length: 99 }, (_, n) => `p${n}`), 'last'].map(protocolOf);
+    for (let n = 0; n < 100; n++) story.join(`j${n}`, '', { protocols });
+    looks = 0;
+    story.join('late', '', { protocols: [protocolOf('last')] });
+    story.wait(3000);
+    story.wait(3000);
+    expect(story.answers.get('late')).toMatchObject({ code: 0, protocolName: 'last' });
+    expect(looks).toBeLessThan(10 * 100 * protocols.length);
+  });
+
   it('chooses the protocol that most members prefer among those all support', () => {
     const story = new Story({ initialRebalanceDelayMs: 100 });
     const of = (...names: string[]) => ({ protocols: names.map((name) => ({ name, metadata: Buffer.from(name) })) });

@@ -12,6 +12,7 @@ import {
   alive,
   answerParked,
   becomeEmpty,
+  commonProtocols,
   complete,
   completeIfAll,
   joined,
@@ -21,7 +22,6 @@ import {
   refusedSync,
   sameChosen,
   setDue,
-  supports,
 } from './rebalance.ts';
 import type { Effect, GroupState, JoinEvent, MemberState, Rules, SyncEvent, SyncResult } from './state.ts';
 
@@ -61,8 +61,10 @@ function joinRefusal(group: GroupState, event: JoinEvent, rules: Rules): ErrorCo
   if (event.protocolType === '' || event.protocols.length === 0) return ERROR.INCONSISTENT_GROUP_PROTOCOL;
   const others = [...group.members.values()].filter(({ id }) => id !== memberId && !isReplaced(group, id, event));
   if (others.length > 0) {
-    const common = event.protocols.some(({ name }) => others.every((other) => supports(other, name)));
-    if (event.protocolType !== group.protocolType || !common) return ERROR.INCONSISTENT_GROUP_PROTOCOL;
+    const common = commonProtocols(others);
+    if (event.protocolType !== group.protocolType || !event.protocols.some(({ name }) => common.has(name))) {
+      return ERROR.INCONSISTENT_GROUP_PROTOCOL;
+    }
   }
   if (!group.members.has(memberId) && others.length >= rules.groupMembersMax) return ERROR.GROUP_MAX_SIZE_REACHED;
   return ERROR.NONE;

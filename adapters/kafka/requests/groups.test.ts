@@ -75,6 +75,9 @@ describe('groups', () => {
     const large = [{ name: 'range', metadata: Buffer.alloc(1 << 20) }];
     const joined = await client.ask(joinGroup, 3, { ...wish, protocols: large, memberId: '' });
     expect(joined.errorCode).toBe(ERROR.INVALID_REQUEST);
+    const nothing = { name: '', metadata: Buffer.alloc(0) };
+    const many = await client.ask(joinGroup, 3, { ...wish, protocols: Array(101).fill(nothing), memberId: '' });
+    expect(many.errorCode).toBe(ERROR.INVALID_REQUEST);
     const named = await client.ask(joinGroup, 6, { ...wish, groupInstanceId: 'i'.repeat(40_000), memberId: '' });
     expect(named.errorCode).toBe(ERROR.INVALID_REQUEST);
     const assignments = [{ memberId: 'm', assignment: Buffer.alloc(17 << 20) }];
