@@ -52,8 +52,10 @@ export class FetchRequest {
     const { reader, version, flexible, node } = call;
     if (version <= 14) reader.int32();
     this.maxWaitMs = Math.max(0, Math.min(reader.int32(), node.limits.fetchWaitMsMax));
-    this.minBytes = reader.int32();
+    const minBytes = reader.int32();
     this.bytesMax = Math.min(reader.int32(), node.limits.fetchBytesMax);
+    // More than the answer may hold is nothing to wait for.
+    this.minBytes = Math.min(minBytes, this.bytesMax);
     this.readCommitted = reader.int8() === READ_COMMITTED;
     if (version >= 7) {
       const session = reader.int32();

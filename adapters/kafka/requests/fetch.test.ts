@@ -55,6 +55,14 @@ describe('Fetch', () => {
     }
   });
 
+  it('waits for no more than the answer may hold', async () => {
+    const topic = await makeTopic('t');
+    const batch = batchOf('a'.repeat(600));
+    for (let n = 0; n < 3; n++) await send('t', batch);
+    const wish = { minBytes: 2 ** 31 - 1, maxBytes: 3 * batch.length - 1, maxWaitMs: 30_000 };
+    expect(contents((await read(topic, wish)).records)).toHaveLength(2);
+  });
+
   it('says what is out of range, unknown, or of another epoch', async () => {
     const topic = await makeTopic('t');
     await send('t', batchOf('a'));
