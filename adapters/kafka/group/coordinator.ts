@@ -179,7 +179,7 @@ export class Coordinator implements MembershipListener, CommitTarget {
     this.#tended = groups.length === 0 ? 0 : (this.#tended + count) % groups.length;
   }
 
-  /** A group that simple consumers have made: it is Kafka's, and its offsets go by their age. */
+  /** A group that nobody has worked in yet: it is Kafka's, its offsets go by their age, and it goes with the last. */
   adopt(principal: Principal, group: Group): void {
     this.#node.broker.putGeneration(principal, group, group.generation, groupData(newGroupState(0), 0), null, 0);
   }

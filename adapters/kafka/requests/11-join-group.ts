@@ -28,7 +28,10 @@ function join(call: Call): void {
     return refuse(call, ERROR.INVALID_REQUEST, '');
   }
   try {
+    const isNew = node.broker.group(node.settings.namespace, request.groupId) === null;
     const group = node.broker.ensureGroup(call.principal, node.settings.namespace, request.groupId);
+    // Who is refused, or does not come back with its id, leaves a group that goes again.
+    if (isNew) node.coordinator.adopt(call.principal, group);
     node.coordinator.join(call, group, {
       memberId,
       instanceId: groupInstanceId,
