@@ -386,7 +386,13 @@ export class OffsetReader {
       if (where === 'damaged') return null;
       await new Promise<void>((resolve) => this.loadCold(at, resolve));
     }
-    const messages = this.messages(unit);
+    let messages: readonly Message[];
+    try {
+      messages = this.messages(unit);
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      return { offset: Math.max(unit.baseOffset, queue.start), timeMs: unit.recordTimeMaxMs };
+    }
     for (let n = 0; n < unit.count; n++) {
       const offset = unit.baseOffset + n;
       const message = messages[unit.firstRecord + n];

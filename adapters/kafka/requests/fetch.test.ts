@@ -4,7 +4,7 @@ import { encodeRecord } from '../../../core/log/record.ts';
 import { FORMAT_CANONICAL, TAG_NONE } from '../../../core/types.ts';
 import { fetch, listOffsets } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
-import { AT } from '../codec/batch.ts';
+import { AT, BATCH_HEAD_BYTES } from '../codec/batch.ts';
 import { crc32c } from '../codec/crc32c.ts';
 import { decodeBatch } from '../codec/records.ts';
 import {
@@ -166,6 +166,16 @@ describe('Fetch', () => {
 });
 
 describe('ListOffsets', () => {
+  const at = async (timestamp: number) => {
+    const { topics } = await client.ask(listOffsets, 7, {
+      replicaId: -1,
+      isolationLevel: 1,
+      topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp }] }],
+    });
+    const { errorCode, offset, timestamp: time } = topics[0]!.partitions[0]!;
+    return [errorCode, offset, time];
+  };
+
   it('finds ends and times exactly, inside compressed batches too', async () => {
     await makeTopic('t');
     const golden = Buffer.from(GOLDEN_BATCHES['java-snappy']!, 'hex');
@@ -173,20 +183,25 @@ describe('ListOffsets', () => {
     golden.writeBigInt64BE(0n, 0);
     golden.writeUInt32BE(crc32c(golden, AT.attributes, golden.length), AT.crc);
     await send('t', golden);
-    const at = async (timestamp: number) => {
-      const { topics } = await client.ask(listOffsets, 7, {
-        replicaId: -1,
-        isolationLevel: 1,
-        topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp }] }],
-      });
-      const { errorCode, offset, timestamp: time } = topics[0]!.partitions[0]!;
-      return [errorCode, offset, time];
-    };
     expect(await at(-1)).toEqual([0, 3, -1]);
     expect(await at(-2)).toEqual([0, 0, -1]);
     expect(await at(-3)).toEqual([0, 2, 1_700_000_000_002]);
     expect(await at(1_700_000_000_001)).toEqual([0, 1, 1_700_000_000_001]);
     expect(await at(1_700_000_000_003)).toEqual([0, -1, -1]);
     expect(await at(-9)).toEqual([ERROR.UNSUPPORTED_VERSION, -1, -1]);
+  });
+
+  it('finds a batch that cannot be decoded by its head, and what lies behind it', async () => {
+    await makeTopic('t');
+    const broken = batchOf('a', 'b');
+    broken.fill(0xff, BATCH_HEAD_BYTES);
+    broken.writeUInt32BE(crc32c(broken, AT.attributes, broken.length), AT.crc);
+    await send('t', broken);
+    await send('t', batchOf('c'));
+    expect(await at(1_700_000_000_000)).toEqual([0, 0, 1_700_000_000_001]);
+    expect(await at(1_700_000_000_001)).toEqual([0, 0, 1_700_000_000_001]);
+    expect(await at(-3)).toEqual([0, 0, 1_700_000_000_001]);
+    await send('t', batchOf('d', 'e', 'f'));
+    expect(await at(1_700_000_000_002)).toEqual([0, 5, 1_700_000_000_002]);
   });
 });
