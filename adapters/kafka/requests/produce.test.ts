@@ -4,7 +4,7 @@ import { findCoordinator, initProducerId, metadata } from '../../../specs/kafka/
 import { produce } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { createTopics } from '../../../specs/kafka/topics.ts';
-import { AT, readInt64 } from '../codec/batch.ts';
+import { AT, BATCH_HEAD_BYTES, CODEC, readInt64 } from '../codec/batch.ts';
 import { crc32c } from '../codec/crc32c.ts';
 import { decodeBatch } from '../codec/records.ts';
 import {
@@ -83,6 +83,24 @@ describe('Produce', () => {
     client.write(client.encode(produce, 9, produceOf('nowhere', batchOf('a'), 0)));
     await client.untilClosed();
     expect(client.frames).toHaveLength(0);
+  });
+
+  it('refuses more records than a batch has room for', async () => {
+    const topic = await makeTopic('t');
+    const counted = (batch: Buffer, count: number, attributes = 0): Buffer => {
+      batch.writeInt16BE(attributes, AT.attributes);
+      batch.writeInt32BE(count, AT.recordCount);
+      batch.writeInt32BE(count - 1, AT.lastOffsetDelta);
+      batch.writeUInt32BE(crc32c(batch, AT.attributes, batch.length), AT.crc);
+      return batch;
+    };
+    const smallest = batchOf('');
+    const most = Math.floor((smallest.length - BATCH_HEAD_BYTES) / 7);
+    expect((await send('t', counted(smallest, most + 1))).errorCode).toBe(ERROR.INVALID_RECORD);
+    expect((await send('t', counted(batchOf('a'), 2 ** 31 - 1))).errorCode).toBe(ERROR.INVALID_RECORD);
+    expect((await send('t', counted(batchOf('a'), 2 ** 31 - 1, CODEC.gzip))).errorCode).toBe(ERROR.INVALID_RECORD);
+    expect((await send('t', counted(batchOf('a'), 16_000_000, CODEC.gzip))).errorCode).toBe(ERROR.NONE);
+    expect((await read(topic)).highWatermark).toBe(16_000_000);
   });
 
   it('refuses acks 2 and batches over the limit of the topic', async () => {
