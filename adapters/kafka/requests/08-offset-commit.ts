@@ -29,12 +29,13 @@ function commit(call: Call): void {
   const topics = request.topics.map((topic) => checked(call, topic, offsets));
   try {
     if (request.groupId === '') return refuse(call, topics, ERROR.INVALID_GROUP_ID);
+    broker.authorise(principal, 'consume', 'group', settings.namespace, request.groupId);
     const { memberId, groupInstanceId, generationId } = request;
     const isNew = broker.group(settings.namespace, request.groupId) === null;
     // A generation of a group that is not there is not its generation.
     if (isNew && generationId >= 0) return refuse(call, topics, ERROR.ILLEGAL_GENERATION);
     const group = broker.ensureGroup(principal, settings.namespace, request.groupId);
-    if (isNew) coordinator.adopt(principal, group);
+    if (isNew) coordinator.adopt(group);
     const code = coordinator.mayCommit(group, memberId, groupInstanceId, generationId);
     if (code !== ERROR.NONE) return refuse(call, topics, code);
     if (offsets.length === 0) call.reply(offsetCommit, { topics });

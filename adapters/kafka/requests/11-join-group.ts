@@ -28,10 +28,12 @@ function join(call: Call): void {
     return refuse(call, ERROR.INVALID_REQUEST, '');
   }
   try {
-    const isNew = node.broker.group(node.settings.namespace, request.groupId) === null;
-    const group = node.broker.ensureGroup(call.principal, node.settings.namespace, request.groupId);
+    const { namespace } = node.settings;
+    node.broker.authorise(call.principal, 'consume', 'group', namespace, request.groupId);
+    const isNew = node.broker.group(namespace, request.groupId) === null;
+    const group = node.broker.ensureGroup(call.principal, namespace, request.groupId);
     // Who is refused, or does not come back with its id, leaves a group that goes again.
-    if (isNew) node.coordinator.adopt(call.principal, group);
+    if (isNew) node.coordinator.adopt(group);
     node.coordinator.join(call, group, {
       memberId,
       instanceId: groupInstanceId,

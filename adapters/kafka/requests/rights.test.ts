@@ -1,0 +1,72 @@
+// Rights that requests take once a user exists. The client here is "anonymous".
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { AccessRule, Action, ResourceKind } from '../../../core/types.ts';
+import { ERROR } from '../../../specs/kafka/error-codes.ts';
+import { heartbeat, joinGroup, offsetCommit, syncGroup } from '../../../specs/kafka/groups.ts';
+import { client, conversation, harness, makeTopic } from '../testing/conversation.ts';
+import { RawClient, secure, start } from '../testing/harness.ts';
+
+conversation();
+
+let access: ReturnType<typeof secure>;
+let rules = 0;
+
+beforeEach(async () => {
+  await makeTopic('mine');
+  await makeTopic('theirs');
+  access = secure(harness.broker);
+});
+
+/** Returns the rule's id. */
+function grant(resource: ResourceKind, pattern: string, ...actions: Action[]): string {
+  const rule: AccessRule = {
+    id: `r${rules++}`,
+    user: 'anonymous',
+    allow: true,
+    actions,
+    resource,
+    namespace: '*',
+    pattern,
+  };
+  access.putRule(rule);
+  return rule.id;
+}
+
+const protocols = [{ name: 'range', metadata: Buffer.alloc(0) }];
+const wish = { groupId: 'g', sessionTimeoutMs: 6000, rebalanceTimeoutMs: 6000, protocolType: 'consumer', protocols };
+
+describe('a group', () => {
+  it('is only for who may consume in it, whatever is asked', async () => {
+    const member = { groupId: 'g', generationId: 1, memberId: 'm' };
+    const refused = ERROR.GROUP_AUTHORIZATION_FAILED;
+    expect((await client.ask(joinGroup, 3, { ...wish, memberId: '' })).errorCode).toBe(refused);
+    expect((await client.ask(syncGroup, 3, { ...member, assignments: [] })).errorCode).toBe(refused);
+    expect((await client.ask(heartbeat, 3, member)).errorCode).toBe(refused);
+    const partitions = [{ partitionIndex: 0, committedOffset: 1, committedMetadata: null }];
+    const topics = [{ name: 'mine', partitions }];
+    grant('group', 'g', 'create');
+    const committed = await client.ask(offsetCommit, 8, { groupId: 'g', topics });
+    expect(committed.topics[0]!.partitions[0]!.errorCode).toBe(refused);
+    expect(harness.broker.group('default', 'g')).toBeNull();
+  });
+
+  it('goes on when the member that joined last has lost its right', async () => {
+    const quick = await start({ limits: { sessionTimeoutMsMin: 100 } });
+    access = secure(quick.broker);
+    grant('group', 'g', 'create');
+    const right = grant('group', 'g', 'consume');
+    const [one, two] = [new RawClient(quick.adapter), new RawClient(quick.adapter)] as const;
+    const short = { ...wish, sessionTimeoutMs: 200, rebalanceTimeoutMs: 60_000, memberId: '' };
+    const { memberId, generationId } = await one.ask(joinGroup, 3, short);
+    const assignments = [{ memberId, assignment: Buffer.from('all') }];
+    await one.ask(syncGroup, 3, { groupId: 'g', generationId, memberId, assignments });
+    two.write(two.encode(joinGroup, 3, { ...wish, memberId: '' }));
+    await expect
+      .poll(async () => (await one.ask(heartbeat, 3, { groupId: 'g', generationId, memberId })).errorCode)
+      .toBe(ERROR.REBALANCE_IN_PROGRESS);
+    access.deleteRule(right);
+    // The first one is silent for its session: a timer of the broker begins the next generation.
+    expect(await two.answer(joinGroup, 3)).toMatchObject({ errorCode: ERROR.NONE, generationId: 2 });
+    await quick.stop();
+  });
+});
