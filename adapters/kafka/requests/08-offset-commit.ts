@@ -11,6 +11,7 @@ import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { topicNamed } from '../names.ts';
+import { mayUse } from '../partitions.ts';
 
 type Topics = Values<(typeof offsetCommit)['request']>['topics'];
 
@@ -63,10 +64,12 @@ class Answer implements CommitTarget {
 function checked(call: Call, { name, partitions }: Topics[number], offsets: OffsetCommit[]): TopicAnswer {
   const { broker, settings, limits } = call.node;
   const topic = topicNamed(broker, settings.namespace, name);
+  const allowed = mayUse(call, 'consume', name);
   return {
     name,
     partitions: partitions.map(({ partitionIndex, committedOffset, committedMetadata, committedLeaderEpoch }) => {
       const metadata = committedMetadata ?? '';
+      if (!allowed) return { partitionIndex, errorCode: ERROR.TOPIC_AUTHORIZATION_FAILED };
       const queue = topic?.queues[partitionIndex];
       if (queue === undefined) return { partitionIndex, errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION };
       if (Buffer.byteLength(metadata) > limits.offsetMetadataBytesMax) {

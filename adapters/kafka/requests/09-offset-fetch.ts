@@ -8,7 +8,7 @@ import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { spell, topicNamed } from '../names.ts';
-import { namedOnce } from '../partitions.ts';
+import { mayUse, namedOnce } from '../partitions.ts';
 
 type GroupAnswer = Input<(typeof offsetFetch.response)[3]['fields']>;
 type TopicAnswer = GroupAnswer['topics'][number];
@@ -58,10 +58,12 @@ function ofGroup(call: Call, groupId: string, topicsWanted: readonly Wanted[] | 
 function onTopic(call: Call, group: Group | null, name: string, indexes: ReadonlySet<number>): TopicAnswer {
   const { broker, settings } = call.node;
   const topic = topicNamed(broker, settings.namespace, name);
+  const code = mayUse(call, 'describe', name) ? ERROR.NONE : ERROR.TOPIC_AUTHORIZATION_FAILED;
   const partitions = [...indexes].map((index) => {
     const queue = topic?.queues[index];
-    const committed = group === null || queue === undefined ? null : broker.committed(group, queue);
-    return place(index, committed, ERROR.NONE);
+    const committed =
+      group === null || queue === undefined || code !== ERROR.NONE ? null : broker.committed(group, queue);
+    return place(index, committed, code);
   });
   return { name, partitions };
 }
@@ -73,6 +75,8 @@ function everywhere(call: Call, group: Group | null): TopicAnswer[] {
     const queue = broker.queue(number);
     if (queue === null || queue.topic.namespace !== settings.namespace) continue;
     if (queue.topic.kind !== 'topic' && queue.topic.kind !== 'queue') continue;
+    // Not even that there are places on them is told of topics that the client may not see.
+    if (!broker.allows(call.principal, 'describe', 'topic', settings.namespace, queue.topic.name)) continue;
     const name = spell(queue.topic.name);
     const partitions = topics.get(name) ?? [];
     partitions.push(place(queue.id, broker.committed(group!, number), ERROR.NONE));

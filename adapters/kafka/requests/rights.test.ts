@@ -2,7 +2,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AccessRule, Action, ResourceKind } from '../../../core/types.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
-import { heartbeat, joinGroup, offsetCommit, syncGroup } from '../../../specs/kafka/groups.ts';
+import {
+  heartbeat,
+  joinGroup,
+  offsetCommit,
+  offsetDelete,
+  offsetFetch,
+  syncGroup,
+} from '../../../specs/kafka/groups.ts';
 import { client, conversation, harness, makeTopic } from '../testing/conversation.ts';
 import { RawClient, secure, start } from '../testing/harness.ts';
 
@@ -68,5 +75,53 @@ describe('a group', () => {
     // The first one is silent for its session: a timer of the broker begins the next generation.
     expect(await two.answer(joinGroup, 3)).toMatchObject({ errorCode: ERROR.NONE, generationId: 2 });
     await quick.stop();
+  });
+});
+
+describe('offsets', () => {
+  it('are committed, told and deleted on topics that the client may use', async () => {
+    grant('group', 'g', 'create', 'consume', 'describe');
+    grant('topic', 'mine', 'consume', 'describe');
+    const seesTheirs = grant('topic', 'theirs', 'consume');
+    const partitions = [{ partitionIndex: 0, committedOffset: 1, committedMetadata: null }];
+    const names = ['mine', 'theirs', 'nowhere'];
+    const commit = async () => {
+      const topics = names.map((name) => ({ name, partitions }));
+      const answer = await client.ask(offsetCommit, 8, { groupId: 'g', topics });
+      return answer.topics.map((topic) => topic.partitions[0]!.errorCode);
+    };
+    const refused = ERROR.TOPIC_AUTHORIZATION_FAILED;
+    expect(await commit()).toEqual([ERROR.NONE, ERROR.NONE, refused]);
+    access.deleteRule(seesTheirs);
+    expect(await commit()).toEqual([ERROR.NONE, refused, refused]);
+
+    const fetched = async (topics: { name: string; partitionIndexes: number[] }[] | null) => {
+      const groups = [{ groupId: 'g', topics }];
+      const answer = await client.ask(offsetFetch, 8, { groupId: '', topics: null, groups });
+      return answer.groups[0]!.topics.map(({ name, partitions: [place] }) => [
+        name,
+        place!.errorCode,
+        place!.committedOffset,
+      ]);
+    };
+    expect(await fetched(null)).toEqual([['mine', ERROR.NONE, 1]]);
+    expect(await fetched(names.map((name) => ({ name, partitionIndexes: [0] })))).toEqual([
+      ['mine', ERROR.NONE, 1],
+      ['theirs', refused, -1],
+      ['nowhere', refused, -1],
+    ]);
+
+    const remove = (groupId: string) =>
+      client.ask(offsetDelete, 0, {
+        groupId,
+        topics: names.map((name) => ({ name, partitions: [{ partitionIndex: 0 }] })),
+      });
+    expect((await remove('g')).errorCode).toBe(ERROR.GROUP_AUTHORIZATION_FAILED);
+    expect((await remove('none')).errorCode).toBe(ERROR.GROUP_AUTHORIZATION_FAILED);
+    grant('group', 'g', 'delete');
+    const removed = await remove('g');
+    expect(removed.topics.map((topic) => topic.partitions[0]!.errorCode)).toEqual([ERROR.NONE, refused, refused]);
+    grant('topic', 'theirs', 'describe');
+    expect(await fetched(null)).toEqual([['theirs', ERROR.NONE, 1]]);
   });
 });
