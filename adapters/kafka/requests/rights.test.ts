@@ -1,6 +1,7 @@
 // Rights that requests take once a user exists. The client here is "anonymous".
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AccessRule, Action, ResourceKind } from '../../../core/types.ts';
+import { initProducerId } from '../../../specs/kafka/cluster.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import {
   heartbeat,
@@ -123,5 +124,19 @@ describe('offsets', () => {
     expect(removed.topics.map((topic) => topic.partitions[0]!.errorCode)).toEqual([ERROR.NONE, refused, refused]);
     grant('topic', 'theirs', 'describe');
     expect(await fetched(null)).toEqual([['theirs', ERROR.NONE, 1]]);
+  });
+});
+
+describe('an identity for a producer', () => {
+  const asked = { transactionalId: null, transactionTimeoutMs: 0 };
+  const code = async (): Promise<number> => (await client.ask(initProducerId, 4, asked)).errorCode;
+
+  it.each(['topic', 'cluster'] as const)('is for who may publish: %s', async (resource) => {
+    grant('topic', 'mine', 'consume');
+    expect(await code()).toBe(ERROR.CLUSTER_AUTHORIZATION_FAILED);
+    const right = grant(resource, resource === 'topic' ? 'mine' : '*', 'publish');
+    expect(await code()).toBe(ERROR.NONE);
+    access.deleteRule(right);
+    expect(await code()).toBe(ERROR.CLUSTER_AUTHORIZATION_FAILED);
   });
 });
