@@ -1,6 +1,7 @@
 // Rights that requests take once a user exists. The client here is "anonymous".
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AccessRule, Action, ResourceKind } from '../../../core/types.ts';
+import { alterUserScramCredentials } from '../../../specs/kafka/clients.ts';
 import { initProducerId } from '../../../specs/kafka/cluster.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import {
@@ -138,5 +139,19 @@ describe('an identity for a producer', () => {
     expect(await code()).toBe(ERROR.NONE);
     access.deleteRule(right);
     expect(await code()).toBe(ERROR.CLUSTER_AUTHORIZATION_FAILED);
+  });
+});
+
+describe('credentials', () => {
+  it('are no way to find out which users there are', async () => {
+    const deletions = ['root', 'nobody', ''].map((name) => ({ name, mechanism: 1 }));
+    const ask = async () => {
+      const { results } = await client.ask(alterUserScramCredentials, 0, { deletions, upsertions: [] });
+      return results.map(({ errorCode }) => errorCode);
+    };
+    expect(await ask()).toEqual(deletions.map(() => ERROR.CLUSTER_AUTHORIZATION_FAILED));
+    grant('cluster', '*', 'update');
+    const missing = ERROR.RESOURCE_NOT_FOUND;
+    expect(await ask()).toEqual([missing, missing, ERROR.UNACCEPTABLE_CREDENTIAL]);
   });
 });
