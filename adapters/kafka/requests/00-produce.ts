@@ -10,7 +10,7 @@
 // - acks 0 gets no reply at all, not even an empty one; an error then closes the connection, which is the only way to
 //   tell the producer;
 // - a partition that is refused does not hold up the others.
-import { TAG_MIXED, type Topic, UNIT } from '../../../core/types.ts';
+import { RECORD_TIME_MAX, TAG_MIXED, type Topic, UNIT } from '../../../core/types.ts';
 import type { Append, AppendTarget } from '../../../core/verbs.ts';
 import { produce } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
@@ -173,7 +173,7 @@ class ProduceCall implements AppendTarget {
     append.topic = topic;
     append.queue = index;
     append.records = head.recordCount;
-    append.recordTimeMaxMs = head.maxTimestamp;
+    append.recordTimeMaxMs = Math.min(Math.max(0, head.maxTimestamp), RECORD_TIME_MAX);
     append.flags = head.compressed ? UNIT.compressed : 0;
     append.producerId = head.producerId;
     append.producerEpoch = head.producerId < 0 ? -1 : head.producerEpoch;

@@ -4,9 +4,10 @@ import { encodeRecord } from '../../../core/log/record.ts';
 import { FORMAT_CANONICAL, TAG_NONE } from '../../../core/types.ts';
 import { fetch, listOffsets } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
+import { Writer } from '../../wire/writer.ts';
 import { AT, BATCH_HEAD_BYTES } from '../codec/batch.ts';
 import { crc32c } from '../codec/crc32c.ts';
-import { decodeBatch } from '../codec/records.ts';
+import { decodeBatch, encodeBatch } from '../codec/records.ts';
 import {
   batchOf,
   client,
@@ -203,5 +204,51 @@ describe('ListOffsets', () => {
     expect(await at(-3)).toEqual([0, 0, 1_700_000_000_001]);
     await send('t', batchOf('d', 'e', 'f'));
     expect(await at(1_700_000_000_002)).toEqual([0, 5, 1_700_000_000_002]);
+  });
+
+  const stamped = (...times: number[]): Buffer => {
+    const writer = new Writer();
+    const messages = times.map((timestampMs) => ({ body: null, key: null, tag: null, headers: [], timestampMs }));
+    encodeBatch(writer, messages, 0, messages.length, 0, 0);
+    return writer.take();
+  };
+
+  it('finds times that are microseconds, and passes over records without one', async () => {
+    await makeTopic('t');
+    const micros = 1_700_000_000_000_000;
+    await send('t', stamped(micros + 1, micros, micros + 5));
+    await send('t', stamped(-1, -1));
+    await send('t', stamped(micros + 9, micros + 11, micros + 10));
+    await send('t', stamped(1_700_000_000_000));
+    expect(await at(micros)).toEqual([0, 0, micros + 1]);
+    expect(await at(micros + 3)).toEqual([0, 2, micros + 5]);
+    expect(await at(micros + 6)).toEqual([0, 5, micros + 9]);
+    expect(await at(micros + 12)).toEqual([0, -1, -1]);
+    expect(await at(2 ** 48)).toEqual([0, 0, micros + 1]);
+    expect(await at(-3)).toEqual([0, 6, micros + 11]);
+  });
+
+  it('takes a record without a time for one of no time, not of a late one', async () => {
+    await makeTopic('t');
+    await send('t', stamped(-1));
+    expect(await at(-3)).toEqual([0, 0, -1]);
+    await send('t', stamped(5, 3));
+    expect(await at(-3)).toEqual([0, 1, 5]);
+    expect(await at(0)).toEqual([0, 1, 5]);
+    expect(await at(6)).toEqual([0, -1, -1]);
+  });
+
+  it('finds the largest time of a batch whose head names another one', async () => {
+    await makeTopic('t');
+    for (const [time, base] of [
+      [20n, 0],
+      [99n, 3],
+    ] as const) {
+      const batch = stamped(10, 25, 30);
+      batch.writeBigInt64BE(time, AT.maxTimestamp);
+      batch.writeUInt32BE(crc32c(batch, AT.attributes, batch.length), AT.crc);
+      await send('t', batch);
+      expect(await at(-3)).toEqual([0, base + 2, 30]);
+    }
   });
 });
