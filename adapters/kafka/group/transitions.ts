@@ -155,7 +155,7 @@ function syncCompleting(group: GroupState, member: MemberState, event: SyncEvent
     effects.push({ kind: 'sync', parked: member.syncing, result: refusedSync(ERROR.REBALANCE_IN_PROGRESS) });
   }
   member.syncing = event.parked;
-  effects.push({ kind: 'member', member, timeoutMs: member.rebalanceTimeoutMs + member.sessionTimeoutMs });
+  effects.push(waiting(group, member));
   if (member.id !== group.leader) return effects;
   for (const one of group.members.values()) one.assignment = NO_BYTES;
   for (const { memberId, assignment } of event.assignments) {
@@ -309,8 +309,12 @@ function update(member: MemberState, event: JoinEvent): void {
 function park(group: GroupState, member: MemberState, event: JoinEvent, effects: Effect[]): void {
   answerParked(group, member, ERROR.REBALANCE_IN_PROGRESS, effects);
   member.joining = event.parked;
-  // While it waits for the others it cannot send heartbeats.
-  effects.push({ kind: 'member', member, timeoutMs: event.rebalanceTimeoutMs + event.sessionTimeoutMs });
+  effects.push(waiting(group, member));
+}
+
+/** While it waits for the others it cannot send heartbeats, and the phase lasts as long as the slowest may take. */
+function waiting(group: GroupState, member: MemberState): Effect {
+  return { kind: 'member', member, timeoutMs: rebalanceTimeout(group) + member.sessionTimeoutMs };
 }
 
 function remove(group: GroupState, memberId: string, effects: Effect[]): void {
