@@ -53,9 +53,11 @@ export class FetchRequest {
     if (version <= 14) reader.int32();
     this.maxWaitMs = Math.max(0, Math.min(reader.int32(), node.limits.fetchWaitMsMax));
     const minBytes = reader.int32();
-    this.bytesMax = Math.min(reader.int32(), node.limits.fetchBytesMax);
+    const bytesMax = Math.min(reader.int32(), node.limits.fetchBytesMax);
     // More than the answer may hold is nothing to wait for.
-    this.minBytes = Math.min(minBytes, this.bytesMax);
+    this.minBytes = Math.min(minBytes, bytesMax);
+    // Also who takes no bytes is given the first batch (KIP-74).
+    this.bytesMax = Math.max(1, bytesMax);
     this.readCommitted = reader.int8() === READ_COMMITTED;
     if (version >= 7) {
       const session = reader.int32();

@@ -56,6 +56,15 @@ describe('Fetch', () => {
     }
   });
 
+  it('gives one batch to who takes no bytes, and does not wait for it', async () => {
+    const topic = await makeTopic('t');
+    for (const maxBytes of [0, -1]) expect((await read(topic, { maxBytes, maxWaitMs: 30_000 })).errorCode).toBe(0);
+    for (const body of ['a', 'b']) await send('t', batchOf(body));
+    for (const maxBytes of [0, -1]) {
+      expect(contents((await read(topic, { maxBytes, maxWaitMs: 30_000 })).records)).toEqual([[0, 'a']]);
+    }
+  });
+
   it('waits for no more than the answer may hold', async () => {
     const topic = await makeTopic('t');
     const batch = batchOf('a'.repeat(600));
