@@ -12,6 +12,7 @@ import { listOffsets, offsetForLeaderEpoch } from '../../../specs/kafka/data.ts'
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { apiTable } from '../../../specs/kafka/mapping-table.ts';
 import type { Values } from '../../../specs/kafka/row.ts';
+import { createPartitions, createTopics } from '../../../specs/kafka/topics.ts';
 import { readPage } from '../../../specs/mapping-page.ts';
 import { batchOf, client, conversation, harness, makeTopic, numbered, send } from '../testing/conversation.ts';
 
@@ -198,5 +199,33 @@ describe('DescribeTopicPartitions', () => {
       ['c', ERROR.NONE],
       ['nowhere', ERROR.UNKNOWN_TOPIC_OR_PARTITION],
     ]);
+  });
+});
+
+describe('partitions', () => {
+  it('are made up to a number in one request, all of its topics together', async () => {
+    const create = async (...counts: number[]) => {
+      const topics = counts.map((numPartitions, i) => ({
+        name: `t${i}`,
+        numPartitions,
+        replicationFactor: -1,
+        assignments: [],
+        configs: [],
+      }));
+      const answer = await client.ask(createTopics, 7, { topics, validateOnly: false });
+      return answer.topics.map(({ errorCode }) => errorCode);
+    };
+    const grow = async (...counts: number[]) => {
+      const topics = counts.map((count, i) => ({ name: `t${i}`, count, assignments: null }));
+      const answer = await client.ask(createPartitions, 3, { topics, timeoutMs: 0, validateOnly: true });
+      return answer.results.map(({ errorCode }) => errorCode);
+    };
+    const refused = ERROR.POLICY_VIOLATION;
+    expect(await create(9_999, 2)).toEqual([refused, refused]);
+    expect(await create(10_001, 2)).toEqual([ERROR.INVALID_PARTITIONS, ERROR.NONE]);
+    expect(await create(1)).toEqual([ERROR.NONE]);
+    expect(await grow(6_001, 4_002)).toEqual([ERROR.NONE, ERROR.NONE]);
+    expect(await grow(6_001, 4_003)).toEqual([refused, refused]);
+    expect(await grow(10_001, 3)).toEqual([ERROR.INVALID_PARTITIONS, ERROR.NONE]);
   });
 });
