@@ -1,6 +1,6 @@
 // CreateTopics, DescribeConfigs, AlterConfigs and IncrementalAlterConfigs in raw frames: what is reported is what holds.
 import { describe, expect, it } from 'vitest';
-import { produce } from '../../../specs/kafka/data.ts';
+import { deleteRecords, produce } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { alterConfigs, createTopics, describeConfigs, incrementalAlterConfigs } from '../../../specs/kafka/topics.ts';
 import { AT, ATTRIBUTE } from '../codec/batch.ts';
@@ -44,6 +44,17 @@ async function alter(name: string, entry: string, configOperation: number, value
 }
 
 describe('topic configuration', () => {
+  it('keeps records of a topic that is only compacted from being deleted', async () => {
+    const removed = async (name: string) => {
+      const topics = [{ name, partitions: [{ partitionIndex: 0, offset: -1 }] }];
+      return (await client.ask(deleteRecords, 2, { topics, timeoutMs: 0 })).topics[0]!.partitions[0]!;
+    };
+    await make('t', [{ name: 'cleanup.policy', value: 'compact' }]);
+    expect(await removed('t')).toMatchObject({ errorCode: ERROR.POLICY_VIOLATION, lowWatermark: -1 });
+    await alter('t', 'cleanup.policy', APPEND, 'delete');
+    expect(await removed('t')).toMatchObject({ errorCode: ERROR.NONE, lowWatermark: 0 });
+  });
+
   it('refuses what it would not keep', async () => {
     for (const [name, value] of [
       ['cleanup.policy', 'tidy'],
