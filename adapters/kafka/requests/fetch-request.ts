@@ -110,9 +110,9 @@ export class FetchRequest {
     const { version, flexible } = this.#call;
     const index = reader.int32();
     const epoch = version >= 9 ? reader.int32() : -1;
-    const offset = reader.int64();
+    const offset = reader.nearestInt64();
     if (version >= 12) reader.int32();
-    if (version >= 5) reader.int64();
+    if (version >= 5) reader.skip(8);
     const bytesMax = reader.int32();
     if (flexible) skipTags(reader);
     const queue = topic?.queues[index] ?? -1;
