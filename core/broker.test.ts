@@ -457,6 +457,22 @@ describe('an idempotent producer', () => {
     expect(s.publish(topic, numbered(5, 1), batch(5, 1)).base).toBe(5);
     expect(s.readFrom(topic.queues[0]!, 0)).toHaveLength(6);
   });
+
+  it('may have its id from elsewhere: others are still given ids, and not that one', async () => {
+    let s = await sim();
+    const topic = await s.topic('orders');
+    const given = async (): Promise<number> => (await s.run(s.broker.newProducer(TESTER))).producerId;
+    const batch = (producerId: number, baseSequence: number) => ({ producerId, producerEpoch: 0, baseSequence });
+    const first = await given();
+    for (const id of [first + 1, first + 2, 2 ** 48 - 1]) {
+      s.publish(topic, numbered(0, 1), { ...batch(id, 7), records: 1 });
+    }
+    expect(await given()).toBe(first + 3);
+    s = await s.restart('kill');
+    expect(await given()).toBe(first + 4);
+    const next = s.publish(topic, numbered(1, 1), { ...batch(2 ** 48 - 1, 8), records: 1 });
+    expect(next.base).toBe(3);
+  });
 });
 
 describe('space', () => {

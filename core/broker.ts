@@ -254,8 +254,10 @@ export class Broker implements Verbs {
     return transact(this.leases, this.publisher, ...args);
   }
 
-  async newProducer(_principal: Principal): Promise<ProducerIdentity> {
-    const producerId = this.tables.producers.next;
+  async newProducer(principal: Principal): Promise<ProducerIdentity> {
+    if (!this.tables.access.allowsSome(principal, 'publish', 'topic'))
+      this.authorise(principal, 'publish', 'cluster', '', '');
+    const producerId = this.tables.producers.free();
     await this.shard.change([{ k: 'producers', next: producerId + 1 }]);
     return { producerId, producerEpoch: 0 };
   }

@@ -23,7 +23,16 @@ import type { Queue } from './log/queue.ts';
 import { type QueueSet, QueueSets } from './queue-sets.ts';
 import type { Shard } from './shard.ts';
 import type { Tables } from './state/tables.ts';
-import type { GroupId, Offset, Position, Principal, QueueNumber, TimeMs, Topic } from './types.ts';
+import {
+  type GroupId,
+  type Offset,
+  type Position,
+  type Principal,
+  type QueueNumber,
+  RECORD_TIME_MAX,
+  type TimeMs,
+  type Topic,
+} from './types.ts';
 import { type Append, type AppendTarget, KEYS_MAX } from './verbs.ts';
 
 /** Fan-outs to more queues than this name an interned set instead of each queue. */
@@ -440,7 +449,8 @@ export class Publisher {
     fields.flags = append.flags & 0xff;
     fields.records = append.records;
     fields.tagHash = append.tagHash;
-    fields.recordTimeMaxMs = append.recordTimeMaxMs;
+    // Other times stand in the payload; to find messages by time these are as good as the nearest that fits.
+    fields.recordTimeMaxMs = Math.min(Math.max(0, append.recordTimeMaxMs), RECORD_TIME_MAX);
     fields.payloadLength = append.payload.length;
     fields.priority = append.priority;
     fields.rowCount = rows.queues.length;

@@ -15,6 +15,8 @@ export type TopicId = number;
 export type GroupId = number;
 /** Milliseconds since the Unix epoch in the broker's own time, which never falls (see Clock). */
 export type TimeMs = number;
+/** Times of records are kept from 0 to here, what lies outside as the nearer of the two; the record itself has its own. */
+export const RECORD_TIME_MAX: TimeMs = 2 ** 48 - 1;
 /** Says which codec wrote a payload; the core never looks inside. Tags are given at composition, see Codec. */
 export type FormatTag = number;
 

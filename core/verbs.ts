@@ -312,7 +312,7 @@ export interface Verbs {
     target: AppendTarget,
     token: number,
   ): number[];
-  /** A new idempotent producer: committed before it resolves. */
+  /** A new idempotent producer: committed before it resolves. access-denied (needs `publish` on some topic, or the cluster). */
   newProducer(principal: Principal): Promise<ProducerIdentity>;
 
   // ------------------------------------------------------------ exchanges and bindings

@@ -135,6 +135,41 @@ describe('login', () => {
   });
 });
 
+describe('a login that does not wait for its answer', () => {
+  const users = { alice: 'secret' };
+  const token = Buffer.from('\0alice\0secret');
+
+  it('is one check of a password, and the end', async () => {
+    const guarded = await start({ users });
+    const hasty = new RawClient(guarded.adapter);
+    const handshake = hasty.encode(saslHandshake, 1, { mechanism: 'PLAIN' });
+    const authenticate = hasty.encode(saslAuthenticate, 2, { authBytes: token });
+    hasty.write(Buffer.concat([handshake, authenticate, handshake, authenticate, authenticate]));
+    expect((await hasty.answer(saslHandshake, 1)).errorCode).toBe(ERROR.NONE);
+    expect((await hasty.answer(saslAuthenticate, 2)).errorCode).toBe(ERROR.NONE);
+    expect((await hasty.answer(saslHandshake, 1)).errorCode).toBe(ERROR.ILLEGAL_SASL_STATE);
+    await hasty.untilClosed();
+    const twice = new RawClient(guarded.adapter);
+    twice.write(Buffer.concat([handshake, authenticate, authenticate]));
+    await twice.answer(saslHandshake, 1);
+    expect((await twice.answer(saslAuthenticate, 2)).errorCode).toBe(ERROR.NONE);
+    expect((await twice.answer(saslAuthenticate, 2)).errorCode).toBe(ERROR.ILLEGAL_SASL_STATE);
+    await twice.untilClosed();
+    await guarded.stop();
+  });
+
+  it('is cut when its tokens are bare', async () => {
+    const guarded = await start({ users });
+    const old = new RawClient(guarded.adapter);
+    await old.ask(saslHandshake, 0, { mechanism: 'PLAIN' });
+    const bare = Buffer.concat([Buffer.from([0, 0, 0, token.length]), token]);
+    old.write(Buffer.concat([bare, bare]));
+    await old.untilClosed();
+    expect(old.frames).toHaveLength(0);
+    await guarded.stop();
+  });
+});
+
 describe('a silent client', () => {
   it('is let go before its first request, or its login, and not after', async () => {
     const quick = { limits: { handshakeTimeoutMs: 100 } };

@@ -17,6 +17,25 @@ it('stops at as many points as it may read', () => {
   expect(readMetrics(pushed, 2)).toHaveLength(2);
 });
 
+it('keeps only so many labels of a point, and so many characters of them', () => {
+  const long = (number: number, body: Buffer): Buffer =>
+    Buffer.concat([
+      Buffer.from([number * 8 + 2, (body.length & 0x7f) | 0x80, (body.length >> 7) | 0x80, body.length >> 14]),
+      body,
+    ]);
+  const label = (key: string, value: string): Buffer =>
+    long(7, Buffer.concat([long(1, Buffer.from(key)), long(2, long(1, Buffer.from(value)))]));
+  const labelsOf = (...labels: Buffer[]): string => {
+    const metric = long(2, Buffer.concat([field(1, Buffer.from('g')), long(5, long(1, Buffer.concat(labels)))]));
+    const [point] = readMetrics(long(1, long(2, metric)), 10);
+    return point!.labels;
+  };
+  const many = labelsOf(...Array.from({ length: 1_000 }, (_, n) => label(`k${n}`, 'v')));
+  expect(many.split(',')).toEqual(Array.from({ length: 16 }, (_, n) => `k${n}=v`));
+  const large = Array.from({ length: 10 }, (_, n) => label(`k${n}`, 'x'.repeat(n === 0 ? 3 : 700)));
+  expect(labelsOf(...large)).toBe(`k0=xxx,k1=${'x'.repeat(700)}`);
+});
+
 it('passes over what it does not know', () => {
   // A histogram (9), four fixed bytes, a varint of ten bytes.
   const more = Buffer.concat([

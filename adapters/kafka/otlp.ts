@@ -1,7 +1,8 @@
 // Reads the metrics that clients push: OTLP MetricsData (opentelemetry-proto 1, KIP-714), gauges and sums of it.
 //
 // Protocol buffers are fields of (number, wire type): 0 a varint, 1 eight bytes, 2 a length and bytes, 5 four bytes.
-// Invariants: nothing is read beyond its message; what is not known is passed over; at most `pointsMax` points are read.
+// Invariants: nothing is read beyond its message; what is not known is passed over; at most `pointsMax` points are read, each with
+// a name and labels of a few KiB.
 import { WireError } from '../wire/wire-error.ts';
 
 export interface Point {
@@ -13,6 +14,9 @@ export interface Point {
 
 const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 const TEXT_BYTES_MAX = 1_024;
+/** Of one point; those that come behind are left out. */
+const LABELS_MAX = 16;
+const LABEL_CHARS_MAX = 1_024;
 
 /** One field: its number, and where its value lies; for a varint the value itself. */
 interface Field {
@@ -52,13 +56,18 @@ function readMetric(bytes: Buffer, metric: Field, points: Point[], pointsMax: nu
 
 function readPoint(bytes: Buffer, name: string, point: Field): Point {
   let value = 0;
-  const labels: string[] = [];
+  let labels = '';
+  let count = 0;
   for (const field of fieldsOf(bytes, point.start, point.end)) {
     if (field.number === 4 && field.wire === WIRE.fixed64) value = bytes.readDoubleLE(field.start);
     else if (field.number === 6 && field.wire === WIRE.fixed64) value = Number(bytes.readBigInt64LE(field.start));
-    else if (field.number === 7 && field.wire === WIRE.bytes) labels.push(attributeOf(bytes, field));
+    else if (field.number === 7 && field.wire === WIRE.bytes && count < LABELS_MAX) {
+      const label = attributeOf(bytes, field);
+      if (labels.length + label.length > LABEL_CHARS_MAX) continue;
+      labels += count++ === 0 ? label : `,${label}`;
+    }
   }
-  return { name, labels: labels.join(','), value };
+  return { name, labels, value };
 }
 
 function attributeOf(bytes: Buffer, attribute: Field): string {

@@ -2,7 +2,8 @@
 //
 // Invariants:
 // - `mayUse` is false until the client is who it says, unless no user exists and everybody may;
-// - a connection stays with the name that it first logged in with.
+// - a connection stays with the name that it first logged in with;
+// - of one connection one token at a time is looked at: hashing a password is work that anybody can ask for.
 
 import type { Principal, TimeMs } from '../../core/types.ts';
 import type { ScramMechanism } from '../../core/verbs.ts';
@@ -29,6 +30,8 @@ export class SaslState {
   /** The name that has logged in. */
   user: string | null = null;
   exchange: ScramExchange | null = null;
+  /** A token is being looked at: whatever comes of a login meanwhile is refused. */
+  busy = false;
 
   constructor(mayUse: boolean) {
     this.mayUse = mayUse;
@@ -51,6 +54,16 @@ const REFUSED: SaslStep = { is: 'refused' };
 
 /** Takes one token of the mechanism that was chosen. The token's bytes must be the caller's to keep. */
 export async function takeToken(connection: Connection, token: Buffer): Promise<SaslStep> {
+  const { sasl } = connection;
+  sasl.busy = true;
+  try {
+    return await step(connection, token);
+  } finally {
+    sasl.busy = false;
+  }
+}
+
+async function step(connection: Connection, token: Buffer): Promise<SaslStep> {
   const { sasl, node, info } = connection;
   const mechanism = sasl.mechanism;
   const scram = mechanism === null ? undefined : SCRAM[mechanism];

@@ -88,6 +88,13 @@ export class Reader {
     return high * TWO_POW_32 + low;
   }
 
+  /** A signed 64-bit integer; one that is not a safe integer is the nearest that is. */
+  nearestInt64(): number {
+    const high = this.int32();
+    const value = high * TWO_POW_32 + (this.int32() >>> 0);
+    return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value));
+  }
+
   /** An unsigned 64-bit integer as a number. One that is not a safe integer is a WireError. */
   uint64(): number {
     const at = this.offset;

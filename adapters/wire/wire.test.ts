@@ -107,6 +107,17 @@ describe('Reader and Writer', () => {
     }
   });
 
+  it('takes the nearest number where that is asked for', () => {
+    const nearest = (hex: string): number => new Reader(Buffer.from(hex, 'hex')).nearestInt64();
+    expect(nearest('7fffffffffffffff')).toBe(Number.MAX_SAFE_INTEGER);
+    expect(nearest('0020000000000000')).toBe(Number.MAX_SAFE_INTEGER);
+    expect(nearest('001fffffffffffff')).toBe(Number.MAX_SAFE_INTEGER);
+    expect(nearest('001ffffffffffffe')).toBe(Number.MAX_SAFE_INTEGER - 1);
+    expect(nearest('8000000000000000')).toBe(Number.MIN_SAFE_INTEGER);
+    expect(nearest('ffffffffffffffff')).toBe(-1);
+    expect(() => nearest('00000000000000')).toThrow(WireError);
+  });
+
   it('refuses what does not fit', () => {
     expect(() => new Reader(Buffer.alloc(3)).int32()).toThrow(WireError);
     expect(() => new Reader(Buffer.from('7fffffffffffffff', 'hex')).int64()).toThrow(WireError);

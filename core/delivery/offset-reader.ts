@@ -32,6 +32,7 @@ import {
   type Message,
   type Offset,
   type Position,
+  RECORD_TIME_MAX,
   type ReadBatch,
   type ReadLimits,
   type ReadStatus,
@@ -329,13 +330,15 @@ export class OffsetReader {
     });
   }
 
+  /** The first record at or after the time, with its own time. */
   offsetByRecordTime(queue: Queue, timeMs: TimeMs): Promise<FoundOffset | null> {
+    const keptMs = Math.min(timeMs, RECORD_TIME_MAX);
     return this.repaired(async () => {
       // From offset to offset: while a payload comes from the disk, runs may be replaced.
       for (let from = queue.start; from < queue.visible; ) {
         const run = queue.runs[queue.runAt(from)];
         if (run === undefined) return null;
-        const n = run.recordTimeMaxMs < timeMs ? run.units : run.locate(from, this.scratch);
+        const n = run.recordTimeMaxMs < keptMs ? run.units : run.locate(from, this.scratch);
         if (n === run.units) {
           from = run.end;
           continue;
@@ -344,31 +347,41 @@ export class OffsetReader {
         const { bytes, at } = this.scratch;
         if (unitBase(bytes, at) >= queue.visible) return null;
         from = unitBase(bytes, at) + unitCount(bytes, at);
-        if (unitRecordTime(bytes, at) < timeMs || unitFlags(bytes, at) & UNIT.control) continue;
-        const found = await this.recordWhere({ bytes, at }, queue, (message) => message.timestampMs >= timeMs);
-        if (found !== null) return found;
+        if (unitRecordTime(bytes, at) < keptMs || unitFlags(bytes, at) & UNIT.control) continue;
+        const unit = await this.unitOf({ bytes, at });
+        if (unit === null) continue;
+        const messages = this.decodable(unit);
+        if (messages === null) return byHead(unit, queue);
+        for (const found of records(unit, messages, queue)) if (found.timeMs >= timeMs) return found;
       }
       return null;
     });
   }
 
+  /** The first record of the largest time. Beyond RECORD_TIME_MAX that of the last unit that has such a one. */
   offsetOfMaxRecordTime(queue: Queue): Promise<FoundOffset | null> {
     return this.repaired(async () => {
       let best: UnitAt | null = null;
       let bestMs = -1;
       const cursor = new UnitCursor();
+      const isLess = (timeMs: TimeMs): boolean => timeMs < bestMs || (timeMs === bestMs && timeMs < RECORD_TIME_MAX);
       for (const run of queue.runs) {
-        if (run.recordTimeMaxMs <= bestMs) continue;
+        if (isLess(run.recordTimeMaxMs)) continue;
         for (let n = run.locate(queue.start, this.scratch); n < run.units; n++) {
           run.unitAt(n, cursor);
           if (unitBase(cursor.bytes, cursor.at) >= queue.visible) break;
-          if (unitRecordTime(cursor.bytes, cursor.at) <= bestMs || unitFlags(cursor.bytes, cursor.at) & UNIT.control)
+          if (isLess(unitRecordTime(cursor.bytes, cursor.at)) || unitFlags(cursor.bytes, cursor.at) & UNIT.control)
             continue;
           bestMs = unitRecordTime(cursor.bytes, cursor.at);
           best = { bytes: cursor.bytes, at: cursor.at };
         }
       }
-      return best === null ? null : this.recordWhere(best, queue, (message) => message.timestampMs >= bestMs);
+      const unit = best === null ? null : await this.unitOf(best);
+      if (unit === null) return null;
+      let largest: FoundOffset | null = null;
+      for (const found of records(unit, this.decodable(unit) ?? [], queue))
+        if (largest === null || found.timeMs > largest.timeMs) largest = found;
+      return largest ?? byHead(unit, queue);
     });
   }
 
@@ -383,26 +396,38 @@ export class OffsetReader {
     }
   }
 
-  /** The first record of the unit for which `wanted` holds; a payload that cannot be decoded counts by its unit. */
-  private async recordWhere(
-    at: UnitAt,
-    queue: Queue,
-    wanted: (message: Message) => boolean,
-  ): Promise<FoundOffset | null> {
+  /** The unit with its payload, null when it is damaged. */
+  private async unitOf(at: UnitAt): Promise<ReadUnit | null> {
     const unit = emptyUnit();
     for (;;) {
       const where = this.fill(at, unit);
-      if (where === 'here') break;
+      if (where === 'here') return unit;
       if (where === 'damaged') return null;
       await new Promise<void>((resolve) => this.loadCold(at, resolve));
     }
-    const messages = this.messages(unit);
-    for (let n = 0; n < unit.count; n++) {
-      const offset = unit.baseOffset + n;
-      const message = messages[unit.firstRecord + n];
-      if (message === undefined || offset < queue.start || offset >= queue.visible || !wanted(message)) continue;
-      return { offset, timeMs: message.timestampMs };
+  }
+
+  /** Null for a payload that cannot be decoded: it counts by its unit. */
+  private decodable(unit: ReadUnit): readonly Message[] | null {
+    try {
+      return this.messages(unit);
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      return null;
     }
-    return null;
+  }
+}
+
+function byHead(unit: ReadUnit, queue: Queue): FoundOffset {
+  return { offset: Math.max(unit.baseOffset, queue.start), timeMs: unit.recordTimeMaxMs };
+}
+
+/** The unit's records that can be read. */
+function* records(unit: ReadUnit, messages: readonly Message[], queue: Queue): Generator<FoundOffset> {
+  for (let n = 0; n < unit.count; n++) {
+    const offset = unit.baseOffset + n;
+    const message = messages[unit.firstRecord + n];
+    if (message !== undefined && offset >= queue.start && offset < queue.visible)
+      yield { offset, timeMs: message.timestampMs };
   }
 }

@@ -2,6 +2,8 @@
  * Little-endian numbers of the log: u48 as a safe JavaScript number (two reads, no BigInt), and varints for the parts
  * that hold many small numbers. Everything the log writes goes through here, so that byte order is decided once.
  */
+import { assert } from '../errors.ts';
+
 const TWO32 = 0x1_0000_0000;
 
 export function readU48(bytes: Buffer, at: number): number {
@@ -69,7 +71,9 @@ export class ByteWriter {
   }
 
   /** Unsigned, up to 2^53. */
+  /** From 0 on: a negative number would be a byte that says that more follow. */
   varint(value: number): void {
+    assert(value >= 0, 'a varint has no sign');
     this.room(8);
     let rest = value;
     while (rest >= 0x80) {

@@ -371,7 +371,7 @@ export function writeOffset(
   writer.varint(group);
   writer.varint(queue);
   writer.varint(offset);
-  writer.varint(epoch + 1);
+  writer.varint(Math.max(0, epoch + 1));
   writer.varint(timeMs);
   writer.text(metadata);
 }

@@ -135,6 +135,11 @@ export class Access {
     return this.rightsOf(principal.name).allows(action, resource, namespace, name);
   }
 
+  /** Whether some rule allows it on anything of the kind. */
+  allowsSome(principal: Principal, action: Action, resource: ResourceKind): boolean {
+    return !this.secured || this.rightsOf(principal.name).allowsSome(action, resource);
+  }
+
   /** Throws access-denied, saying what was denied and how to allow it. */
   authorise(principal: Principal, action: Action, resource: ResourceKind, namespace: string, name: string): void {
     if (!this.allows(principal, action, resource, namespace, name))

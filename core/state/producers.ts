@@ -32,6 +32,13 @@ export class Producers {
   private readonly epochs = new Map<number, number>();
   next = 1;
 
+  /** The id of the next new producer. Ids that others gave out (a broker before this one) may be at work: not those. */
+  free(): number {
+    let id = this.next;
+    while (this.rows.has(id)) id++;
+    return id;
+  }
+
   /** The first outcome when this is a repetition, null when it is new. Throws producer-fenced, sequence-out-of-order. */
   check(producer: number, epoch: number, queue: QueueNumber, baseSequence: number, records: number): Batch | null {
     const highest = this.epochs.get(producer);
@@ -71,7 +78,6 @@ export class Producers {
     offset: Offset,
     timeMs: TimeMs,
   ): void {
-    if (producer >= this.next) this.next = producer + 1;
     if (epoch > (this.epochs.get(producer) ?? -1)) this.epochs.set(producer, epoch);
     let queues = this.rows.get(producer);
     if (queues === undefined) {

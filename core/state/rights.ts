@@ -85,6 +85,11 @@ export class Rights {
     const index = RESOURCE_INDEX[resource] + ACTION_INDEX[action];
     return has(this.allowed[index], namespace, name) && !has(this.denied[index], namespace, name);
   }
+
+  /** Whether some rule allows it on anything of the kind; what is denied again is not looked at. */
+  allowsSome(action: Action, resource: ResourceKind): boolean {
+    return this.allowed[RESOURCE_INDEX[resource] + ACTION_INDEX[action]] !== undefined;
+  }
 }
 
 function has(byNamespace: Map<string, Patterns> | undefined, namespace: string, name: string): boolean {

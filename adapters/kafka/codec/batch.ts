@@ -33,6 +33,12 @@ export const LENGTH_HEAD_BYTES = 12;
 export const ATTRIBUTE = { codecMask: 0x07, logAppendTime: 0x08, transactional: 0x10, control: 0x20 } as const;
 export const CODEC = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
 
+/** What the log has room for; brokers give ids out from 0 on. */
+const PRODUCER_ID_LIMIT = 2 ** 48;
+/** Length, attributes, two deltas, no key, no value, no headers: a byte each. */
+const RECORD_BYTES_MIN = 7;
+/** More than 100 MB of the smallest ones. */
+const COMPRESSED_RECORDS_MAX = 16_000_000;
 const TWO_POW_32 = 0x1_0000_0000;
 
 export function readInt64(b: Buffer, at: number): number {
@@ -72,7 +78,8 @@ export class BatchHead {
 
   /**
    * Reads the batch that a client wants to append, buffer[start, end), and says what is wrong with it. The order of
-   * checks follows Kafka's LogValidator; records are not looked at.
+   * checks follows Kafka's LogValidator; records are not looked at, but there may not be more than there is room for: each
+   * takes an offset.
    */
   check(b: Buffer, start: number, end: number, produceVersion: number): Refusal | null {
     const bytes = end - start;
@@ -92,8 +99,10 @@ export class BatchHead {
     if (this.recordCount <= 0 || this.recordCount !== b.readInt32BE(start + AT.lastOffsetDelta) + 1) {
       return REFUSAL.count;
     }
+    const recordsMax = codec === CODEC.none ? (bytes - BATCH_HEAD_BYTES) / RECORD_BYTES_MIN : COMPRESSED_RECORDS_MAX;
+    if (this.recordCount > recordsMax) return REFUSAL.records;
     if (!Number.isSafeInteger(this.baseTimestamp) || !Number.isSafeInteger(this.maxTimestamp)) return REFUSAL.timestamp;
-    if (!Number.isSafeInteger(this.producerId)) return REFUSAL.sequence;
+    if (this.producerId >= PRODUCER_ID_LIMIT) return REFUSAL.producer;
     if (this.producerId >= 0 && (this.baseSequence < 0 || this.producerEpoch < 0)) return REFUSAL.sequence;
     return null;
   }
@@ -117,6 +126,8 @@ const REFUSAL = {
   timestamp: { code: ERROR.INVALID_TIMESTAMP, text: 'a timestamp beyond 2^53 milliseconds' },
   baseOffset: { code: ERROR.INVALID_RECORD, text: 'the base offset of a new batch is 0' },
   count: { code: ERROR.INVALID_RECORD, text: 'the number of records and the last offset delta do not agree' },
+  producer: { code: ERROR.INVALID_RECORD, text: 'a producer id beyond 2^48, which no broker gives out' },
+  records: { code: ERROR.INVALID_RECORD, text: 'the batch has no room for so many records' },
   sequence: { code: ERROR.INVALID_RECORD, text: 'a batch with a producer id has an epoch and a sequence' },
 } as const satisfies Record<string, Refusal>;
 

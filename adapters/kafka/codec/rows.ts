@@ -114,7 +114,8 @@ class Decoding {
       case 'int32':
         return reader.int32();
       case 'int64':
-        return reader.int64();
+        // Offsets and times that nothing has are answered, not taken for a broken frame.
+        return reader.nearestInt64();
       case 'float64':
         return reader.float64();
       case 'uuid': {

@@ -15,8 +15,40 @@ interface Altered {
   readonly resourceName: string;
 }
 
-/** `change` gets the entries that the topic has set and makes them what they are to be, or says what is wrong. */
-export async function alterResource(
+interface Resource {
+  readonly resourceType: number;
+  readonly resourceName: string;
+  readonly configs: readonly { readonly name: string }[];
+}
+
+/**
+ * Changes each resource by itself, unless the request names it twice. `change` gets the entries that the topic has set
+ * and makes them what they are to be, or says what is wrong.
+ */
+export function alterResources<R extends Resource>(
+  call: Call,
+  resources: readonly R[],
+  change: (entries: Map<string, string>, configs: R['configs']) => string | null,
+  validateOnly: boolean,
+): Promise<Altered[]> {
+  const mentions = new Map<string, number>();
+  const keyOf = (one: Resource): string => `${one.resourceType} ${one.resourceName}`;
+  for (const one of resources) mentions.set(keyOf(one), (mentions.get(keyOf(one)) ?? 0) + 1);
+  return Promise.all(
+    resources.map(async (one) => {
+      const { resourceType, resourceName, configs } = one;
+      const isTwice = mentions.get(keyOf(one)) !== 1;
+      if (isTwice || new Set(configs.map(({ name }) => name)).size !== configs.length) {
+        call.node.counts.errors++;
+        const errorMessage = `${isTwice ? 'the resource' : 'an entry'} is named twice in one request`;
+        return { errorCode: ERROR.INVALID_REQUEST, errorMessage, resourceType, resourceName };
+      }
+      return alterResource(call, resourceType, resourceName, (entries) => change(entries, configs), validateOnly);
+    }),
+  );
+}
+
+async function alterResource(
   call: Call,
   resourceType: number,
   resourceName: string,

@@ -90,6 +90,11 @@ function isDeleting(policy: string | undefined): boolean {
   return policy === undefined || listOf(policy).includes('delete');
 }
 
+/** Whether records may go by age, size or request: not those of a topic that is only compacted. */
+export function losesRecords({ attributes }: Topic): boolean {
+  return isDeleting(extraOf(attributes, 'cleanup.policy'));
+}
+
 /** The attributes that these entries ask for, all others at their defaults; or a sentence that says which one cannot be. */
 export function attributesOf(configs: readonly ConfigPair[], defaults: Defaults): Partial<TopicAttributes> | string {
   const extra: Record<string, string> = {};

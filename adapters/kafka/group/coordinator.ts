@@ -7,6 +7,8 @@
 //   group: after a restart they are here again, each with a whole session to be heard of. A group that was amid a
 //   rebalance has no members then; they join again;
 // - a join is answered when its generation is in the log;
+// - requests have been authorised when they come here. What follows is done in the broker's own name: a step often
+//   comes from a timer or from another member, and who asked for it may have lost the right since;
 // - when the core refuses a step, nobody is left waiting.
 
 import type { Group, Principal, TimeMs } from '../../../core/types.ts';
@@ -32,12 +34,11 @@ const NO_BYTES = Buffer.alloc(0);
 interface Running {
   readonly group: Group;
   readonly state: GroupState;
-  /** In whose name the group's generations are logged: the last member that joined. */
-  principal: Principal;
 }
 
 export class Coordinator implements MembershipListener, CommitTarget {
   readonly #node: Node;
+  readonly #self: Principal;
   readonly #rules: Rules;
   readonly #running = new Map<number, Running>();
   /** Member ids handed out with MEMBER_ID_REQUIRED (KIP-394) that have not joined yet, oldest first, and until when. */
@@ -51,6 +52,7 @@ export class Coordinator implements MembershipListener, CommitTarget {
 
   constructor(node: Node) {
     this.#node = node;
+    this.#self = node.context.internal ?? node.context.anonymous('');
     this.#rules = { ...node.limits, initialRebalanceDelayMs: node.settings.initialRebalanceDelayMs };
     this.#startedMs = node.broker.nowMs();
     node.broker.onMembership(PROTOCOL, this);
@@ -59,14 +61,13 @@ export class Coordinator implements MembershipListener, CommitTarget {
 
   /** The members that were there when the broker went away, with their assignments. */
   #restoreAll(): void {
-    const { broker, settings, context } = this.#node;
-    const principal = context.internal ?? context.anonymous('');
-    for (const group of broker.groups(principal, settings.namespace)) {
+    const { broker, settings } = this.#node;
+    for (const group of broker.groups(this.#self, settings.namespace)) {
       const saved = readSavedMembers(group.data);
       if (saved === null) continue;
       const { protocolType, protocolName, leader, members } = saved;
       const state = stableGroupState(group.generation, protocolType, protocolName, leader, members);
-      const running: Running = { group, state, principal };
+      const running: Running = { group, state };
       this.#running.set(group.id, running);
       this.#carryOut(
         running,
@@ -83,12 +84,7 @@ export class Coordinator implements MembershipListener, CommitTarget {
   /** Answers the call, now or when all have joined. */
   join(call: Call, group: Group, event: Omit<JoinEvent, 'newMemberId' | 'expected' | 'parked'>): void {
     const { broker } = this.#node;
-    const running = this.#running.get(group.id) ?? {
-      group,
-      state: newGroupState(group.generation),
-      principal: call.principal,
-    };
-    running.principal = call.principal;
+    const running = this.#running.get(group.id) ?? { group, state: newGroupState(group.generation) };
     const expected = this.#expected.delete(expectedKey(group, event.memberId));
     const newMemberId = `${event.instanceId ?? event.clientId}-${this.#node.randomHex()}`;
     const effects = transitions.join(
@@ -161,9 +157,8 @@ export class Coordinator implements MembershipListener, CommitTarget {
 
   /** Forgets offsets by age, and groups of which nothing is left. */
   tend(nowMs: TimeMs): void {
-    const { broker, settings, context, log } = this.#node;
-    const principal = context.internal ?? context.anonymous('');
-    const groups = broker.groups(principal, settings.namespace);
+    const { broker, settings, log } = this.#node;
+    const groups = broker.groups(this.#self, settings.namespace);
     // Some at a time, in turn: a look at thousands would hold up everybody, and a week has many looks.
     const count = Math.min(groups.length, TENDED_MAX);
     for (let n = 0; n < count; n++) {
@@ -172,16 +167,16 @@ export class Coordinator implements MembershipListener, CommitTarget {
       const expired = expiredOffsets(broker, group, state, settings.offsetsRetentionMs, this.#startedMs, nowMs);
       if (expired === null) continue;
       this.#node.counts.offsetsExpired += expired.queues.length;
-      forget(broker, principal, group, expired).catch((error: unknown) =>
+      forget(broker, this.#self, group, expired).catch((error: unknown) =>
         log.warn({ err: error, group: group.name }, 'offsets that are too old stay for now'),
       );
     }
     this.#tended = groups.length === 0 ? 0 : (this.#tended + count) % groups.length;
   }
 
-  /** A group that simple consumers have made: it is Kafka's, and its offsets go by their age. */
-  adopt(principal: Principal, group: Group): void {
-    this.#node.broker.putGeneration(principal, group, group.generation, groupData(newGroupState(0), 0), null, 0);
+  /** A group that nobody has worked in yet: it is Kafka's, its offsets go by their age, and it goes with the last. */
+  adopt(group: Group): void {
+    this.#node.broker.putGeneration(this.#self, group, group.generation, groupData(newGroupState(0), 0), null, 0);
   }
 
   committed(token: number): void {
@@ -237,11 +232,11 @@ export class Coordinator implements MembershipListener, CommitTarget {
     this.#node.broker.setGroupDue(group, 0);
   }
 
-  #put({ group, state, principal }: Running, member: MemberState, timeoutMs: number): void {
+  #put({ group, state }: Running, member: MemberState, timeoutMs: number): void {
     // A later effect of the same event may have removed it again.
     if (state.members.get(member.id) !== member) return;
     const metadata = member.protocols[0]!.metadata;
-    this.#node.broker.putMember(principal, PROTOCOL, group, {
+    this.#node.broker.putMember(this.#self, PROTOCOL, group, {
       id: member.id,
       clientId: member.clientId,
       host: member.host,
@@ -251,13 +246,13 @@ export class Coordinator implements MembershipListener, CommitTarget {
     });
   }
 
-  #log({ group, state, principal }: Running, generation: number, joins: readonly Effect[]): void {
+  #log({ group, state }: Running, generation: number, joins: readonly Effect[]): void {
     const token = this.#nextToken++;
     if (joins.length > 0) this.#node.counts.rebalances++;
     const emptySinceMs = state.phase === 'empty' ? this.#node.broker.nowMs() : 0;
     const data = groupData(state, emptySinceMs);
     // The answer comes in a later turn, so it finds the joins.
-    this.#node.broker.putGeneration(principal, group, generation, data, this, token);
+    this.#node.broker.putGeneration(this.#self, group, generation, data, this, token);
     this.#logging.set(token, joins);
   }
 

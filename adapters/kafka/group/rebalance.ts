@@ -60,10 +60,10 @@ export function complete(group: GroupState, nowMs: TimeMs, effects: Effect[]): v
 
 /** Every member votes for the first of its protocols that all support; the most votes win, the earliest on a draw. */
 function chosenProtocol(group: GroupState): string {
-  const members = [...group.members.values()];
+  const common = commonProtocols([...group.members.values()]);
   const votes = new Map<string, number>();
-  for (const member of members) {
-    const vote = member.protocols.find(({ name }) => members.every((other) => supports(other, name)));
+  for (const { protocols } of group.members.values()) {
+    const vote = protocols.find(({ name }) => common.has(name));
     if (vote !== undefined) votes.set(vote.name, (votes.get(vote.name) ?? 0) + 1);
   }
   let chosen = '';
@@ -92,8 +92,14 @@ export function sameChosen(group: GroupState, a: MemberState, b: MemberState): b
   return topics.size > 0 && topics.size === now.size && [...now].every((topic) => topics.has(topic));
 }
 
-export function supports(member: MemberState, name: string): boolean {
-  return member.protocols.some((protocol) => protocol.name === name);
+/** The names that all of the members support. */
+export function commonProtocols([first, ...others]: readonly MemberState[]): Set<string> {
+  let common = (first?.protocols ?? []).map(({ name }) => name);
+  for (const { protocols } of others) {
+    const names = new Set(protocols.map(({ name }) => name));
+    common = common.filter((name) => names.has(name));
+  }
+  return new Set(common);
 }
 
 export function becomeEmpty(group: GroupState, effects: Effect[]): void {

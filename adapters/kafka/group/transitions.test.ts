@@ -18,6 +18,8 @@ class Story {
   readonly group: GroupState;
   readonly rules: Rules;
   readonly answers = new Map<string, { code: number } & Record<string, unknown>>();
+  /** How long each member may be silent from when that was said last. */
+  readonly silenceMs = new Map<string, number>();
   now = 1000;
   #ids = 0;
 
@@ -29,6 +31,7 @@ class Story {
   take(effects: readonly Effect[]): void {
     for (const effect of effects) {
       if (effect.kind === 'generation') this.take(effect.joins);
+      else if (effect.kind === 'member') this.silenceMs.set(effect.member.id, effect.timeoutMs);
       else if (effect.kind === 'join' || effect.kind === 'sync') {
         const { name } = effect.parked as { name: string };
         if (this.answers.has(name)) throw new Error(`${name} was answered twice`);
@@ -154,6 +157,44 @@ describe('a classic group', () => {
     expect(story.code('e')).toBe(ERROR.GROUP_MAX_SIZE_REACHED);
     story.sync('s', 'm3', {}, 7);
     expect(story.code('s')).toBe(ERROR.ILLEGAL_GENERATION);
+  });
+
+  it('lets a member wait for as long as the slowest one may take', () => {
+    const story = new Story();
+    story.join('slow', '', { rebalanceTimeoutMs: 300_000 });
+    story.sync('s', 'm1', { m1: 'all' });
+    story.join('quick', '');
+    expect(story.silenceMs.get('m2')).toBe(300_000 + 10_000);
+    story.wait(299_000);
+    story.join('slow', 'm1', { rebalanceTimeoutMs: 300_000 });
+    expect(story.code('quick')).toBe(ERROR.NONE);
+    expect(story.silenceMs.get('m2')).toBe(10_000);
+    story.sync('q', 'm2');
+    expect(story.silenceMs.get('m2')).toBe(300_000 + 10_000);
+    story.sync('s', 'm1', { m2: 'mine' });
+    expect(story.code('q')).toBe(ERROR.NONE);
+    expect(story.silenceMs.get('m2')).toBe(10_000);
+  });
+
+  it('looks at each protocol of each member a few times only, however many there are', () => {
+    const story = new Story({ groupMembersMax: 200, initialRebalanceDelayMs: 3000 });
+    let looks = 0;
+    const protocolOf = (text: string) => ({
+      get name() {
+        looks++;
+        return text;
+      },
+      metadata: Buffer.alloc(0),
+    });
+    // The last member knows only what the others name last.
+    const protocols = [...Array.from({ length: 99 }, (_, n) => `p${n}`), 'last'].map(protocolOf);
+    for (let n = 0; n < 100; n++) story.join(`j${n}`, '', { protocols });
+    looks = 0;
+    story.join('late', '', { protocols: [protocolOf('last')] });
+    story.wait(3000);
+    story.wait(3000);
+    expect(story.answers.get('late')).toMatchObject({ code: 0, protocolName: 'last' });
+    expect(looks).toBeLessThan(10 * 100 * protocols.length);
   });
 
   it('chooses the protocol that most members prefer among those all support', () => {

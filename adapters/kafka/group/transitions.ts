@@ -12,6 +12,7 @@ import {
   alive,
   answerParked,
   becomeEmpty,
+  commonProtocols,
   complete,
   completeIfAll,
   joined,
@@ -21,7 +22,6 @@ import {
   refusedSync,
   sameChosen,
   setDue,
-  supports,
 } from './rebalance.ts';
 import type { Effect, GroupState, JoinEvent, MemberState, Rules, SyncEvent, SyncResult } from './state.ts';
 
@@ -61,8 +61,10 @@ function joinRefusal(group: GroupState, event: JoinEvent, rules: Rules): ErrorCo
   if (event.protocolType === '' || event.protocols.length === 0) return ERROR.INCONSISTENT_GROUP_PROTOCOL;
   const others = [...group.members.values()].filter(({ id }) => id !== memberId && !isReplaced(group, id, event));
   if (others.length > 0) {
-    const common = event.protocols.some(({ name }) => others.every((other) => supports(other, name)));
-    if (event.protocolType !== group.protocolType || !common) return ERROR.INCONSISTENT_GROUP_PROTOCOL;
+    const common = commonProtocols(others);
+    if (event.protocolType !== group.protocolType || !event.protocols.some(({ name }) => common.has(name))) {
+      return ERROR.INCONSISTENT_GROUP_PROTOCOL;
+    }
   }
   if (!group.members.has(memberId) && others.length >= rules.groupMembersMax) return ERROR.GROUP_MAX_SIZE_REACHED;
   return ERROR.NONE;
@@ -153,7 +155,7 @@ function syncCompleting(group: GroupState, member: MemberState, event: SyncEvent
     effects.push({ kind: 'sync', parked: member.syncing, result: refusedSync(ERROR.REBALANCE_IN_PROGRESS) });
   }
   member.syncing = event.parked;
-  effects.push({ kind: 'member', member, timeoutMs: member.rebalanceTimeoutMs + member.sessionTimeoutMs });
+  effects.push(waiting(group, member));
   if (member.id !== group.leader) return effects;
   for (const one of group.members.values()) one.assignment = NO_BYTES;
   for (const { memberId, assignment } of event.assignments) {
@@ -307,8 +309,12 @@ function update(member: MemberState, event: JoinEvent): void {
 function park(group: GroupState, member: MemberState, event: JoinEvent, effects: Effect[]): void {
   answerParked(group, member, ERROR.REBALANCE_IN_PROGRESS, effects);
   member.joining = event.parked;
-  // While it waits for the others it cannot send heartbeats.
-  effects.push({ kind: 'member', member, timeoutMs: event.rebalanceTimeoutMs + event.sessionTimeoutMs });
+  effects.push(waiting(group, member));
+}
+
+/** While it waits for the others it cannot send heartbeats, and the phase lasts as long as the slowest may take. */
+function waiting(group: GroupState, member: MemberState): Effect {
+  return { kind: 'member', member, timeoutMs: rebalanceTimeout(group) + member.sessionTimeoutMs };
 }
 
 function remove(group: GroupState, memberId: string, effects: Effect[]): void {

@@ -3,17 +3,18 @@
 // Timestamps: -1 the end (with read_committed the stable end), -2 the start, -3 the record with the largest timestamp
 // (v7), -4 the first local offset (v8: nothing is tiered, so the start), -5 the last tiered one (v9: there is none).
 // Any other: the first record at or after that time, exact to the record, with the record's own time; -1 and -1 when
-// there is none.
+// there is none. A partition that is named twice is refused in all places, as in Kafka.
 import type { QueueState } from '../../../core/verbs.ts';
 import { listOffsets } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
-import type { Input } from '../../../specs/kafka/row.ts';
+import type { Input, Values } from '../../../specs/kafka/row.ts';
 import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 import { epochError } from '../epoch-check.ts';
 import { errorCode } from '../errors.ts';
 import { describedPartition } from '../partitions.ts';
 
+type Request = Values<(typeof listOffsets)['request']>;
 type Answer = Input<(typeof listOffsets.response)[1]['fields'][1]['fields']>;
 interface Found {
   offset: number;
@@ -22,23 +23,52 @@ interface Found {
 
 const AT = { latest: -1, earliest: -2, maxTimestamp: -3, earliestLocal: -4, latestTiered: -5 } as const;
 const READ_COMMITTED = 1;
+/** Lookups by time look into the records: others get their turn in between. */
+const LOOKUPS_PER_TURN = 20;
 
 export const listOffsetsRoute: Route = { api: listOffsets, handle: list };
 
 async function list(call: Call): Promise<void> {
   const request = call.request(listOffsets);
   const committed = request.isolationLevel === READ_COMMITTED;
+  const repeated = namedTwice(request.topics);
   const topics = [];
+  let lookups = 0;
   for (const { name, partitions } of request.topics) {
     const answers: Answer[] = [];
     for (const partition of partitions) {
-      if (call.connection.closed) return;
       const { partitionIndex, timestamp, currentLeaderEpoch } = partition;
+      if (repeated.has(keyOf(name, partitionIndex))) {
+        answers.push({ partitionIndex, errorCode: ERROR.INVALID_REQUEST });
+        continue;
+      }
+      const byTime = timestamp >= 0 || timestamp === AT.maxTimestamp;
+      if (byTime && ++lookups % LOOKUPS_PER_TURN === 0) {
+        await new Promise<void>((resolve) => call.node.clock.afterTurn(resolve));
+      }
+      if (call.connection.closed) return;
       answers.push(await listOne(call, name, partitionIndex, timestamp, currentLeaderEpoch, committed));
     }
     topics.push({ name, partitions: answers });
   }
   call.reply(listOffsets, { topics });
+}
+
+function keyOf(name: string, partitionIndex: number): string {
+  return `${name} ${partitionIndex}`;
+}
+
+function namedTwice(topics: Request['topics']): Set<string> {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const { name, partitions } of topics) {
+    for (const { partitionIndex } of partitions) {
+      const key = keyOf(name, partitionIndex);
+      if (seen.has(key)) twice.add(key);
+      seen.add(key);
+    }
+  }
+  return twice;
 }
 
 async function listOne(

@@ -35,8 +35,10 @@ async function describe(call: Call): Promise<void> {
   } else {
     // All at once: the topics that are made share one sync.
     let left = request.allowAutoTopicCreation && settings.autoCreateTopics ? CREATED_MAX : 0;
+    // A topic that is named more than once is told once.
+    const once = new Map((request.topics ?? []).map((topic) => [topic.name ?? `id ${topic.topicId}`, topic]));
     topics = await Promise.all(
-      (request.topics ?? []).map(async ({ name, topicId }) =>
+      [...once.values()].map(async ({ name, topicId }) =>
         name === null ? byId(call, topicId) : byName(call, name, () => left-- > 0),
       ),
     );

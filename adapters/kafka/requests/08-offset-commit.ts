@@ -11,6 +11,7 @@ import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { topicNamed } from '../names.ts';
+import { mayUse } from '../partitions.ts';
 
 type Topics = Values<(typeof offsetCommit)['request']>['topics'];
 
@@ -29,12 +30,13 @@ function commit(call: Call): void {
   const topics = request.topics.map((topic) => checked(call, topic, offsets));
   try {
     if (request.groupId === '') return refuse(call, topics, ERROR.INVALID_GROUP_ID);
+    broker.authorise(principal, 'consume', 'group', settings.namespace, request.groupId);
     const { memberId, groupInstanceId, generationId } = request;
     const isNew = broker.group(settings.namespace, request.groupId) === null;
     // A generation of a group that is not there is not its generation.
     if (isNew && generationId >= 0) return refuse(call, topics, ERROR.ILLEGAL_GENERATION);
     const group = broker.ensureGroup(principal, settings.namespace, request.groupId);
-    if (isNew) coordinator.adopt(principal, group);
+    if (isNew) coordinator.adopt(group);
     const code = coordinator.mayCommit(group, memberId, groupInstanceId, generationId);
     if (code !== ERROR.NONE) return refuse(call, topics, code);
     if (offsets.length === 0) call.reply(offsetCommit, { topics });
@@ -62,17 +64,20 @@ class Answer implements CommitTarget {
 function checked(call: Call, { name, partitions }: Topics[number], offsets: OffsetCommit[]): TopicAnswer {
   const { broker, settings, limits } = call.node;
   const topic = topicNamed(broker, settings.namespace, name);
+  const allowed = mayUse(call, 'consume', name);
   return {
     name,
     partitions: partitions.map(({ partitionIndex, committedOffset, committedMetadata, committedLeaderEpoch }) => {
       const metadata = committedMetadata ?? '';
+      if (!allowed) return { partitionIndex, errorCode: ERROR.TOPIC_AUTHORIZATION_FAILED };
       const queue = topic?.queues[partitionIndex];
       if (queue === undefined) return { partitionIndex, errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION };
       if (Buffer.byteLength(metadata) > limits.offsetMetadataBytesMax) {
         return { partitionIndex, errorCode: ERROR.OFFSET_METADATA_TOO_LARGE };
       }
       if (committedOffset < 0) return { partitionIndex, errorCode: ERROR.OFFSET_OUT_OF_RANGE };
-      offsets.push({ queue, offset: committedOffset, metadata, epoch: committedLeaderEpoch });
+      // Any number below 0 means that the client knows no epoch.
+      offsets.push({ queue, offset: committedOffset, metadata, epoch: Math.max(-1, committedLeaderEpoch) });
       return { partitionIndex, errorCode: ERROR.NONE };
     }),
   };

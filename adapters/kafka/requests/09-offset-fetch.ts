@@ -8,6 +8,7 @@ import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { spell, topicNamed } from '../names.ts';
+import { mayUse, namedOnce } from '../partitions.ts';
 
 type GroupAnswer = Input<(typeof offsetFetch.response)[3]['fields']>;
 type TopicAnswer = GroupAnswer['topics'][number];
@@ -22,7 +23,12 @@ export const offsetFetchRoute: Route = { api: offsetFetch, handle: fetch };
 function fetch(call: Call): void {
   const request = call.request(offsetFetch);
   if (call.version >= 8) {
-    const groups = request.groups.map(({ groupId, topics }) => ofGroup(call, groupId, topics));
+    const seen = new Set<string>();
+    const groups = request.groups.map(({ groupId, topics }) => {
+      if (seen.has(groupId)) return { groupId, topics: [], errorCode: ERROR.INVALID_REQUEST };
+      seen.add(groupId);
+      return ofGroup(call, groupId, topics);
+    });
     call.reply(offsetFetch, { topics: [], groups });
     return;
   }
@@ -30,31 +36,34 @@ function fetch(call: Call): void {
   call.reply(offsetFetch, { topics, groups: [], errorCode: code ?? ERROR.NONE });
 }
 
-function ofGroup(call: Call, groupId: string, wanted: readonly Wanted[] | null): GroupAnswer {
+function ofGroup(call: Call, groupId: string, topicsWanted: readonly Wanted[] | null): GroupAnswer {
   const { broker, settings } = call.node;
+  const wanted = topicsWanted === null ? null : [...namedOnce(topicsWanted)];
   try {
     broker.authorise(call.principal, 'describe', 'group', settings.namespace, groupId);
     const group = broker.group(settings.namespace, groupId);
-    const topics = wanted === null ? everywhere(call, group) : wanted.map((topic) => onTopic(call, group, topic));
+    const topics = wanted === null ? everywhere(call, group) : wanted.map((topic) => onTopic(call, group, ...topic));
     return { groupId, topics, errorCode: ERROR.NONE };
   } catch (error) {
     call.node.counts.errors++;
     const code = errorCode(error, 'group');
-    const topics = (wanted ?? []).map(({ name, partitionIndexes }) => ({
+    const topics = (wanted ?? []).map(([name, indexes]) => ({
       name,
-      partitions: partitionIndexes.map((index) => place(index, null, code)),
+      partitions: [...indexes].map((index) => place(index, null, code)),
     }));
     return { groupId, topics, errorCode: code };
   }
 }
 
-function onTopic(call: Call, group: Group | null, { name, partitionIndexes }: Wanted): TopicAnswer {
+function onTopic(call: Call, group: Group | null, name: string, indexes: ReadonlySet<number>): TopicAnswer {
   const { broker, settings } = call.node;
   const topic = topicNamed(broker, settings.namespace, name);
-  const partitions = partitionIndexes.map((index) => {
+  const code = mayUse(call, 'describe', name) ? ERROR.NONE : ERROR.TOPIC_AUTHORIZATION_FAILED;
+  const partitions = [...indexes].map((index) => {
     const queue = topic?.queues[index];
-    const committed = group === null || queue === undefined ? null : broker.committed(group, queue);
-    return place(index, committed, ERROR.NONE);
+    const committed =
+      group === null || queue === undefined || code !== ERROR.NONE ? null : broker.committed(group, queue);
+    return place(index, committed, code);
   });
   return { name, partitions };
 }
@@ -66,6 +75,8 @@ function everywhere(call: Call, group: Group | null): TopicAnswer[] {
     const queue = broker.queue(number);
     if (queue === null || queue.topic.namespace !== settings.namespace) continue;
     if (queue.topic.kind !== 'topic' && queue.topic.kind !== 'queue') continue;
+    // Not even that there are places on them is told of topics that the client may not see.
+    if (!broker.allows(call.principal, 'describe', 'topic', settings.namespace, queue.topic.name)) continue;
     const name = spell(queue.topic.name);
     const partitions = topics.get(name) ?? [];
     partitions.push(place(queue.id, broker.committed(group!, number), ERROR.NONE));

@@ -8,6 +8,8 @@ import { errorCode } from '../errors.ts';
 
 /** Room for a client id of its largest size and our random digits. */
 const ID_CHARS_MAX = 2_048;
+/** Clients bring one to five. */
+const PROTOCOLS_MAX = 100;
 
 export const joinGroupRoute: Route = { api: joinGroup, handle: join };
 
@@ -19,13 +21,19 @@ function join(call: Call): void {
   const bytes = request.protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.length, 0);
   if (
     bytes > node.limits.memberBytesMax ||
+    request.protocols.length > PROTOCOLS_MAX ||
     memberId.length > ID_CHARS_MAX ||
     (groupInstanceId?.length ?? 0) > ID_CHARS_MAX
   ) {
     return refuse(call, ERROR.INVALID_REQUEST, '');
   }
   try {
-    const group = node.broker.ensureGroup(call.principal, node.settings.namespace, request.groupId);
+    const { namespace } = node.settings;
+    node.broker.authorise(call.principal, 'consume', 'group', namespace, request.groupId);
+    const isNew = node.broker.group(namespace, request.groupId) === null;
+    const group = node.broker.ensureGroup(call.principal, namespace, request.groupId);
+    // Who is refused, or does not come back with its id, leaves a group that goes again.
+    if (isNew) node.coordinator.adopt(group);
     node.coordinator.join(call, group, {
       memberId,
       instanceId: groupInstanceId,

@@ -3,13 +3,15 @@ import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { syncGroup } from '../../../specs/kafka/groups.ts';
 import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
+import { errorCode } from '../errors.ts';
 
 export const syncGroupRoute: Route = { api: syncGroup, handle: sync };
 
 const NO_BYTES = Buffer.alloc(0);
 
-function refuse(call: Call): void {
-  call.reply(syncGroup, { errorCode: ERROR.NOT_COORDINATOR, assignment: NO_BYTES });
+function refuse(call: Call, code: number): void {
+  call.node.counts.errors++;
+  call.reply(syncGroup, { errorCode: code, assignment: NO_BYTES });
 }
 
 function sync(call: Call): void {
@@ -17,9 +19,11 @@ function sync(call: Call): void {
   const { broker, coordinator, settings, limits } = call.node;
   // Assignments stay in memory while the group does; anything real is a small part of this.
   const bytes = request.assignments.reduce((sum, { assignment }) => sum + assignment.length, 0);
-  if (bytes > limits.assignmentBytesMax) {
-    call.reply(syncGroup, { errorCode: ERROR.INVALID_REQUEST, assignment: NO_BYTES });
-    return;
+  if (bytes > limits.assignmentBytesMax) return refuse(call, ERROR.INVALID_REQUEST);
+  try {
+    broker.authorise(call.principal, 'consume', 'group', settings.namespace, request.groupId);
+  } catch (error) {
+    return refuse(call, errorCode(error, 'group'));
   }
   coordinator.sync(call, broker.group(settings.namespace, request.groupId), {
     memberId: request.memberId,
@@ -33,5 +37,5 @@ function sync(call: Call): void {
     })),
   });
   // While it waits the broker may be told to stop: the client is sent to look for its coordinator again.
-  if (!call.ended) call.onCancel = () => refuse(call);
+  if (!call.ended) call.onCancel = () => refuse(call, ERROR.NOT_COORDINATOR);
 }

@@ -19,7 +19,7 @@ export const describeGroupsRoute: Route = { api: describeGroups, handle: describ
 
 function describe(call: Call): void {
   const { groups, includeAuthorizedOperations } = call.request(describeGroups);
-  const answers = groups.map((groupId) => {
+  const answers = [...new Set(groups)].map((groupId) => {
     const answer = describeOne(call, groupId);
     if (!includeAuthorizedOperations || answer.errorCode !== ERROR.NONE) return answer;
     return { ...answer, authorizedOperations: allowedOperations(call, 'group', groupId) };

@@ -24,6 +24,12 @@ async function create(call: Call): Promise<void> {
   const request = call.request(createTopics);
   const seen = new Map<string, number>();
   for (const { name } of request.topics) seen.set(name, (seen.get(name) ?? 0) + 1);
+  if (partitionsOfAll(call, request.topics) > call.node.limits.partitionsMax) {
+    call.node.counts.errors++;
+    const text = `a request makes up to ${call.node.limits.partitionsMax} partitions`;
+    const topics = request.topics.map(({ name }) => refused(name, ERROR.POLICY_VIOLATION, text));
+    return call.reply(createTopics, { topics });
+  }
   // All at once: they share one sync.
   const topics = await Promise.all(
     request.topics.map(async (topic) =>
@@ -104,6 +110,16 @@ function answers(configs: ReturnType<typeof configsOf>): NonNullable<Outcome['co
     configSource: source,
     isSensitive: false,
   }));
+}
+
+/** Of the topics that may be made; one that is too large by itself is told so. */
+function partitionsOfAll({ node }: Call, topics: readonly Creation[]): number {
+  let sum = 0;
+  for (const topic of topics) {
+    const queues = partitionsOf(topic, node.settings.defaultPartitions);
+    if (typeof queues === 'number' && queues > 0 && queues <= node.limits.partitionsMax) sum += queues;
+  }
+  return sum;
 }
 
 /** The number of partitions asked for, or what is wrong with the assignments that say it. */

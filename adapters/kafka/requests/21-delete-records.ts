@@ -1,7 +1,9 @@
-// DeleteRecords (21): moves a partition's start forward; -1 means up to the high watermark.
+// DeleteRecords (21): moves a partition's start forward; -1 means up to the high watermark. A topic
+// that is only compacted keeps what it has.
 import { deleteRecords } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import type { Call } from '../call.ts';
+import { losesRecords } from '../config/topic-config.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
 import { topicNamed } from '../names.ts';
@@ -30,9 +32,11 @@ async function removeOne(
 ): Promise<{ lowWatermark: number; code: number }> {
   const { broker, settings } = call.node;
   const refused = (code: number) => ({ lowWatermark: -1, code });
-  const number = topicNamed(broker, settings.namespace, name)?.queues[partition];
+  const topic = topicNamed(broker, settings.namespace, name);
+  const number = topic?.queues[partition];
   const queue = number === undefined ? null : broker.queue(number);
-  if (queue === null) return refused(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
+  if (topic === null || queue === null) return refused(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
+  if (!losesRecords(topic)) return refused(ERROR.POLICY_VIOLATION);
   const offset = wanted === -1 ? queue.endOffset : wanted;
   if (offset < 0 || offset > queue.endOffset) return refused(ERROR.OFFSET_OUT_OF_RANGE);
   try {

@@ -26,7 +26,18 @@ export const describeConfigsRoute: Route = { api: describeConfigs, handle: descr
 
 function describe(call: Call): void {
   const request = call.request(describeConfigs);
-  call.reply(describeConfigs, { results: request.resources.map((resource) => describeOne(call, request, resource)) });
+  const seen = new Set<string>();
+  const results = request.resources.map((resource) => {
+    const { resourceType, resourceName } = resource;
+    const key = `${resourceType} ${resourceName}`;
+    if (seen.has(key)) {
+      const errorMessage = 'the resource is named twice in one request';
+      return { errorCode: ERROR.INVALID_REQUEST, errorMessage, resourceType, resourceName, configs: [] };
+    }
+    seen.add(key);
+    return describeOne(call, request, resource);
+  });
+  call.reply(describeConfigs, { results });
 }
 
 function describeOne(call: Call, request: Request, resource: Request['resources'][number]): Outcome {

@@ -2,27 +2,22 @@
 // it; newer ones send IncrementalAlterConfigs, because this one takes away what it does not know of (KIP-339).
 import { alterConfigs } from '../../../specs/kafka/topics.ts';
 import type { Call } from '../call.ts';
-import { alterResource } from '../config/alter.ts';
+import { alterResources } from '../config/alter.ts';
 import type { Route } from '../dispatch.ts';
 
 export const alterConfigsRoute: Route = { api: alterConfigs, handle: replace };
 
 async function replace(call: Call): Promise<void> {
   const { resources, validateOnly } = call.request(alterConfigs);
-  const responses = await Promise.all(
-    resources.map(({ resourceType, resourceName, configs }) =>
-      alterResource(
-        call,
-        resourceType,
-        resourceName,
-        (entries) => {
-          entries.clear();
-          for (const { name, value } of configs) if (value !== null) entries.set(name, value);
-          return null;
-        },
-        validateOnly,
-      ),
-    ),
+  const responses = await alterResources(
+    call,
+    resources,
+    (entries, configs) => {
+      entries.clear();
+      for (const { name, value } of configs) if (value !== null) entries.set(name, value);
+      return null;
+    },
+    validateOnly,
   );
   call.reply(alterConfigs, { responses });
 }

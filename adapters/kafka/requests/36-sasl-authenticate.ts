@@ -18,6 +18,11 @@ async function authenticate(call: Call): Promise<void> {
   // The frame's bytes are gone when the handler returns.
   const token = Buffer.from(call.request(saslAuthenticate).authBytes);
   const { connection, node } = call;
+  if (connection.sasl.busy) {
+    refuse(call, ERROR.ILLEGAL_SASL_STATE, 'the answer to the token before it comes first');
+    connection.endWhenAnswered();
+    return;
+  }
   if (connection.sasl.mechanism === null) {
     refuse(call, ERROR.ILLEGAL_SASL_STATE, 'SaslHandshake comes first');
     return;
@@ -39,6 +44,7 @@ function refuse(call: Call, errorCode: number, errorMessage: string): void {
 
 /** A bare token after SaslHandshake v0: answered by a bare one, or by the end of the connection. */
 export function rawSaslToken(connection: Connection, token: Buffer): void {
+  if (connection.sasl.busy) return connection.cut();
   takeToken(connection, token).then(
     (step) => {
       if (step.is === 'refused') return connection.cut();

@@ -14,6 +14,19 @@ export const createPartitionsRoute: Route = { api: createPartitions, handle: gro
 
 async function grow(call: Call): Promise<void> {
   const request = call.request(createPartitions);
+  const { broker, settings, limits } = call.node;
+  let more = 0;
+  for (const { name, count } of request.topics) {
+    const topic = topicNamed(broker, settings.namespace, name);
+    // One that is too large by itself is told so.
+    if (topic !== null && count <= limits.partitionsMax) more += Math.max(0, count - topic.queues.length);
+  }
+  if (more > limits.partitionsMax) {
+    call.node.counts.errors++;
+    const errorMessage = `a request makes up to ${limits.partitionsMax} partitions`;
+    const refused = request.topics.map(({ name }) => ({ name, errorCode: ERROR.POLICY_VIOLATION, errorMessage }));
+    return call.reply(createPartitions, { results: refused });
+  }
   const results: Outcome[] = [];
   for (const topic of request.topics) results.push(await growOne(call, topic, request.validateOnly));
   call.reply(createPartitions, { results });

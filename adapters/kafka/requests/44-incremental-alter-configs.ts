@@ -1,9 +1,10 @@
 // IncrementalAlterConfigs (44): sets and deletes single entries of a topic's configuration, and adds to or takes from
-// those that are lists (KIP-339). An entry may be named once in a request.
+// those that are lists (KIP-339). A resource, and an entry of it, may be named once in
+// a request.
 import type { Values } from '../../../specs/kafka/row.ts';
 import { incrementalAlterConfigs } from '../../../specs/kafka/topics.ts';
 import type { Call } from '../call.ts';
-import { alterResource } from '../config/alter.ts';
+import { alterResources } from '../config/alter.ts';
 import { listOf, TYPE } from '../config/entry.ts';
 import { entryOf } from '../config/topic-config.ts';
 import type { Route } from '../dispatch.ts';
@@ -16,19 +17,12 @@ export const incrementalAlterConfigsRoute: Route = { api: incrementalAlterConfig
 
 async function alter(call: Call): Promise<void> {
   const { resources, validateOnly } = call.request(incrementalAlterConfigs);
-  const responses = await Promise.all(
-    resources.map(({ resourceType, resourceName, configs }) =>
-      alterResource(call, resourceType, resourceName, (entries) => applyAll(entries, configs), validateOnly),
-    ),
-  );
+  const responses = await alterResources(call, resources, applyAll, validateOnly);
   call.reply(incrementalAlterConfigs, { responses });
 }
 
 function applyAll(entries: Map<string, string>, operations: readonly Operation[]): string | null {
-  const seen = new Set<string>();
   for (const operation of operations) {
-    if (seen.has(operation.name)) return `${operation.name} is named twice`;
-    seen.add(operation.name);
     const problem = applyOne(entries, operation);
     if (problem !== null) return problem;
   }

@@ -34,7 +34,9 @@ async function alterOne(call: Call, { entity: parts, ops }: Entry, validateOnly:
   const problem = Quotas.problemOf(entity, changes.keys());
   if (problem !== null) return outcome(ERROR.INVALID_REQUEST, problem);
   for (const [key, value] of changes) {
-    if (value !== null && !(value > 0)) return outcome(ERROR.INVALID_REQUEST, `${key} must be above 0`);
+    if (value !== null && !(value > 0 && Number.isFinite(value))) {
+      return outcome(ERROR.INVALID_REQUEST, `${key} must be a number above 0`);
+    }
   }
   try {
     broker.authorise(call.principal, 'update', 'cluster', settings.namespace, '');

@@ -29,7 +29,15 @@ async function alter(call: Call): Promise<void> {
   const request = copied(call.request(alterUserScramCredentials));
   const names = new Set([...request.deletions, ...request.upsertions].map(({ name }) => name));
   const results: Outcome[] = [];
-  for (const name of names) results.push(await alterUser(call, request, name));
+  try {
+    // Before anything is said: which users there are is not everybody's business.
+    call.node.broker.authorise(call.principal, 'update', 'cluster', call.node.settings.namespace, '');
+    for (const name of names) results.push(await alterUser(call, request, name));
+  } catch (error) {
+    const code = errorCode(error, 'cluster');
+    call.node.counts.errors++;
+    for (const user of names) results.push({ user, errorCode: code, errorMessage: (error as Error).message });
+  }
   call.reply(alterUserScramCredentials, { results });
 }
 

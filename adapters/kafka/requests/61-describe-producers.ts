@@ -6,16 +6,16 @@ import type { Input } from '../../../specs/kafka/row.ts';
 import type { Call } from '../call.ts';
 import type { Route } from '../dispatch.ts';
 import { errorCode } from '../errors.ts';
-import { describedPartition } from '../partitions.ts';
+import { describedPartition, namedOnce } from '../partitions.ts';
 
 type Answer = Input<(typeof describeProducers.response)[1]['fields'][1]['fields']>;
 
 export const describeProducersRoute: Route = { api: describeProducers, handle: describe };
 
 function describe(call: Call): void {
-  const topics = call.request(describeProducers).topics.map(({ name, partitionIndexes }) => ({
+  const topics = [...namedOnce(call.request(describeProducers).topics)].map(([name, indexes]) => ({
     name,
-    partitions: partitionIndexes.map((index) => describeOne(call, name, index)),
+    partitions: [...indexes].map((index) => describeOne(call, name, index)),
   }));
   call.reply(describeProducers, { topics });
 }

@@ -8,12 +8,13 @@ import {
   listPartitionReassignments,
 } from '../../../specs/kafka/admin.ts';
 import { apiVersions, describeCluster, metadata } from '../../../specs/kafka/cluster.ts';
-import { listOffsets, offsetForLeaderEpoch } from '../../../specs/kafka/data.ts';
+import { deleteRecords, fetch, listOffsets, offsetForLeaderEpoch } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { apiTable } from '../../../specs/kafka/mapping-table.ts';
-import type { Values } from '../../../specs/kafka/row.ts';
+import type { Api, Field, Input, Values } from '../../../specs/kafka/row.ts';
+import { createPartitions, createTopics } from '../../../specs/kafka/topics.ts';
 import { readPage } from '../../../specs/mapping-page.ts';
-import { batchOf, client, conversation, harness, makeTopic, numbered, send } from '../testing/conversation.ts';
+import { batchOf, client, conversation, fetchOf, harness, makeTopic, numbered, send } from '../testing/conversation.ts';
 
 conversation();
 
@@ -198,5 +199,66 @@ describe('DescribeTopicPartitions', () => {
       ['c', ERROR.NONE],
       ['nowhere', ERROR.UNKNOWN_TOPIC_OR_PARTITION],
     ]);
+  });
+});
+
+describe('partitions', () => {
+  it('are made up to a number in one request, all of its topics together', async () => {
+    const create = async (...counts: number[]) => {
+      const topics = counts.map((numPartitions, i) => ({
+        name: `t${i}`,
+        numPartitions,
+        replicationFactor: -1,
+        assignments: [],
+        configs: [],
+      }));
+      const answer = await client.ask(createTopics, 7, { topics, validateOnly: false });
+      return answer.topics.map(({ errorCode }) => errorCode);
+    };
+    const grow = async (...counts: number[]) => {
+      const topics = counts.map((count, i) => ({ name: `t${i}`, count, assignments: null }));
+      const answer = await client.ask(createPartitions, 3, { topics, timeoutMs: 0, validateOnly: true });
+      return answer.results.map(({ errorCode }) => errorCode);
+    };
+    const refused = ERROR.POLICY_VIOLATION;
+    expect(await create(9_999, 2)).toEqual([refused, refused]);
+    expect(await create(10_001, 2)).toEqual([ERROR.INVALID_PARTITIONS, ERROR.NONE]);
+    expect(await create(1)).toEqual([ERROR.NONE]);
+    expect(await grow(6_001, 4_002)).toEqual([ERROR.NONE, ERROR.NONE]);
+    expect(await grow(6_001, 4_003)).toEqual([refused, refused]);
+    expect(await grow(10_001, 3)).toEqual([ERROR.INVALID_PARTITIONS, ERROR.NONE]);
+  });
+});
+
+describe('numbers beyond 2^53', () => {
+  const MARK = 0x1234_5678_9abc;
+
+  /** Asks with the number in place of MARK. */
+  async function ask<const Q extends readonly Field[], const R extends readonly Field[]>(
+    api: Api & { readonly request: Q; readonly response: R },
+    version: number,
+    value: Input<Q>,
+    number: bigint,
+  ) {
+    const frame = client.encode(api, version, value);
+    const mark = Buffer.alloc(8);
+    mark.writeBigInt64BE(BigInt(MARK));
+    frame.writeBigInt64BE(number, frame.indexOf(mark));
+    client.write(frame);
+    return client.answer(api, version);
+  }
+
+  it.each([2n ** 63n - 1n, 2n ** 53n, -(2n ** 63n)])('are times and offsets that nothing has: %i', async (number) => {
+    const topic = await makeTopic('t');
+    await send('t', batchOf('a'));
+    const times = [{ name: 't', partitions: [{ partitionIndex: 0, timestamp: MARK }] }];
+    const listed = await ask(listOffsets, 7, { replicaId: -1, isolationLevel: 0, topics: times }, number);
+    const code = number < 0n ? ERROR.UNSUPPORTED_VERSION : ERROR.NONE;
+    expect(listed.topics[0]!.partitions[0]).toMatchObject({ errorCode: code, offset: -1, timestamp: -1 });
+    const fetched = await ask(fetch, 12, fetchOf(topic, { offset: MARK }), number);
+    expect(fetched.responses[0]!.partitions[0]!.errorCode).toBe(ERROR.OFFSET_OUT_OF_RANGE);
+    const starts = [{ name: 't', partitions: [{ partitionIndex: 0, offset: MARK }] }];
+    const removed = await ask(deleteRecords, 2, { topics: starts, timeoutMs: 0 }, number);
+    expect(removed.topics[0]!.partitions[0]!.errorCode).toBe(ERROR.OFFSET_OUT_OF_RANGE);
   });
 });

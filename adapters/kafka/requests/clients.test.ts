@@ -60,7 +60,9 @@ describe('quotas', () => {
 
   it('that make no sense are refused', async () => {
     expect((await alter(user, 'no_such_rate', 1)).errorCode).toBe(ERROR.INVALID_REQUEST);
-    expect((await alter(user, 'producer_byte_rate', -1)).errorCode).toBe(ERROR.INVALID_REQUEST);
+    for (const value of [-1, 0, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect((await alter(user, 'producer_byte_rate', value)).errorCode).toBe(ERROR.INVALID_REQUEST);
+    }
     expect((await alter([{ entityType: 'planet', entityName: 'x' }], 'producer_byte_rate', 1)).errorCode).toBe(
       ERROR.INVALID_REQUEST,
     );

@@ -1,6 +1,6 @@
 // CreateTopics, DescribeConfigs, AlterConfigs and IncrementalAlterConfigs in raw frames: what is reported is what holds.
 import { describe, expect, it } from 'vitest';
-import { produce } from '../../../specs/kafka/data.ts';
+import { deleteRecords, produce } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { alterConfigs, createTopics, describeConfigs, incrementalAlterConfigs } from '../../../specs/kafka/topics.ts';
 import { AT, ATTRIBUTE } from '../codec/batch.ts';
@@ -44,6 +44,42 @@ async function alter(name: string, entry: string, configOperation: number, value
 }
 
 describe('topic configuration', () => {
+  it('is not changed by a request that names a topic or an entry twice', async () => {
+    await make('t', []);
+    await make('u', []);
+    const set = (name: string, value: string) => ({ name, configOperation: 0, value });
+    const of = (resourceName: string, ...configs: ReturnType<typeof set>[]) => ({
+      resourceType: TOPIC,
+      resourceName,
+      configs,
+    });
+    const refused = ERROR.INVALID_REQUEST;
+    const one = set('retention.ms', '1000');
+    for (const resources of [
+      [of('t', one), of('u', one, set('retention.ms', '2000')), of('t', set('segment.ms', '5000'))],
+      [of('t', one), of('u', one, one), of('t', one)],
+    ]) {
+      const request = { resources, validateOnly: false };
+      const incremental = await client.ask(incrementalAlterConfigs, 1, request);
+      expect(incremental.responses.map(({ errorCode }) => errorCode)).toEqual([refused, refused, refused]);
+      const whole = await client.ask(alterConfigs, 2, request);
+      expect(whole.responses.map(({ errorCode }) => errorCode)).toEqual([refused, refused, refused]);
+    }
+    expect(await told('t', 'retention.ms')).toEqual(['604800000', 5]);
+    expect(await alter('u', 'retention.ms', 0, '1000')).toBe(ERROR.NONE);
+  });
+
+  it('keeps records of a topic that is only compacted from being deleted', async () => {
+    const removed = async (name: string) => {
+      const topics = [{ name, partitions: [{ partitionIndex: 0, offset: -1 }] }];
+      return (await client.ask(deleteRecords, 2, { topics, timeoutMs: 0 })).topics[0]!.partitions[0]!;
+    };
+    await make('t', [{ name: 'cleanup.policy', value: 'compact' }]);
+    expect(await removed('t')).toMatchObject({ errorCode: ERROR.POLICY_VIOLATION, lowWatermark: -1 });
+    await alter('t', 'cleanup.policy', APPEND, 'delete');
+    expect(await removed('t')).toMatchObject({ errorCode: ERROR.NONE, lowWatermark: 0 });
+  });
+
   it('refuses what it would not keep', async () => {
     for (const [name, value] of [
       ['cleanup.policy', 'tidy'],

@@ -52,8 +52,12 @@ export class FetchRequest {
     const { reader, version, flexible, node } = call;
     if (version <= 14) reader.int32();
     this.maxWaitMs = Math.max(0, Math.min(reader.int32(), node.limits.fetchWaitMsMax));
-    this.minBytes = reader.int32();
-    this.bytesMax = Math.min(reader.int32(), node.limits.fetchBytesMax);
+    const minBytes = reader.int32();
+    const bytesMax = Math.min(reader.int32(), node.limits.fetchBytesMax);
+    // More than the answer may hold is nothing to wait for.
+    this.minBytes = Math.min(minBytes, bytesMax);
+    // Also who takes no bytes is given the first batch (KIP-74).
+    this.bytesMax = Math.max(1, bytesMax);
     this.readCommitted = reader.int8() === READ_COMMITTED;
     if (version >= 7) {
       const session = reader.int32();
@@ -106,9 +110,9 @@ export class FetchRequest {
     const { version, flexible } = this.#call;
     const index = reader.int32();
     const epoch = version >= 9 ? reader.int32() : -1;
-    const offset = reader.int64();
+    const offset = reader.nearestInt64();
     if (version >= 12) reader.int32();
-    if (version >= 5) reader.int64();
+    if (version >= 5) reader.skip(8);
     const bytesMax = reader.int32();
     if (flexible) skipTags(reader);
     const queue = topic?.queues[index] ?? -1;

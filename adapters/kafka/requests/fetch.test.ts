@@ -4,9 +4,10 @@ import { encodeRecord } from '../../../core/log/record.ts';
 import { FORMAT_CANONICAL, TAG_NONE } from '../../../core/types.ts';
 import { fetch, listOffsets } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
-import { AT } from '../codec/batch.ts';
+import { Writer } from '../../wire/writer.ts';
+import { AT, BATCH_HEAD_BYTES } from '../codec/batch.ts';
 import { crc32c } from '../codec/crc32c.ts';
-import { decodeBatch } from '../codec/records.ts';
+import { decodeBatch, encodeBatch } from '../codec/records.ts';
 import {
   batchOf,
   client,
@@ -53,6 +54,23 @@ describe('Fetch', () => {
       expect(empty).toMatchObject({ errorCode: 0, highWatermark: 0, lastStableOffset: 0 });
       expect(empty.records).toEqual(Buffer.alloc(0));
     }
+  });
+
+  it('gives one batch to who takes no bytes, and does not wait for it', async () => {
+    const topic = await makeTopic('t');
+    for (const maxBytes of [0, -1]) expect((await read(topic, { maxBytes, maxWaitMs: 30_000 })).errorCode).toBe(0);
+    for (const body of ['a', 'b']) await send('t', batchOf(body));
+    for (const maxBytes of [0, -1]) {
+      expect(contents((await read(topic, { maxBytes, maxWaitMs: 30_000 })).records)).toEqual([[0, 'a']]);
+    }
+  });
+
+  it('waits for no more than the answer may hold', async () => {
+    const topic = await makeTopic('t');
+    const batch = batchOf('a'.repeat(600));
+    for (let n = 0; n < 3; n++) await send('t', batch);
+    const wish = { minBytes: 2 ** 31 - 1, maxBytes: 3 * batch.length - 1, maxWaitMs: 30_000 };
+    expect(contents((await read(topic, wish)).records)).toHaveLength(2);
   });
 
   it('says what is out of range, unknown, or of another epoch', async () => {
@@ -158,6 +176,16 @@ describe('Fetch', () => {
 });
 
 describe('ListOffsets', () => {
+  const at = async (timestamp: number) => {
+    const { topics } = await client.ask(listOffsets, 7, {
+      replicaId: -1,
+      isolationLevel: 1,
+      topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp }] }],
+    });
+    const { errorCode, offset, timestamp: time } = topics[0]!.partitions[0]!;
+    return [errorCode, offset, time];
+  };
+
   it('finds ends and times exactly, inside compressed batches too', async () => {
     await makeTopic('t');
     const golden = Buffer.from(GOLDEN_BATCHES['java-snappy']!, 'hex');
@@ -165,20 +193,71 @@ describe('ListOffsets', () => {
     golden.writeBigInt64BE(0n, 0);
     golden.writeUInt32BE(crc32c(golden, AT.attributes, golden.length), AT.crc);
     await send('t', golden);
-    const at = async (timestamp: number) => {
-      const { topics } = await client.ask(listOffsets, 7, {
-        replicaId: -1,
-        isolationLevel: 1,
-        topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp }] }],
-      });
-      const { errorCode, offset, timestamp: time } = topics[0]!.partitions[0]!;
-      return [errorCode, offset, time];
-    };
     expect(await at(-1)).toEqual([0, 3, -1]);
     expect(await at(-2)).toEqual([0, 0, -1]);
     expect(await at(-3)).toEqual([0, 2, 1_700_000_000_002]);
     expect(await at(1_700_000_000_001)).toEqual([0, 1, 1_700_000_000_001]);
     expect(await at(1_700_000_000_003)).toEqual([0, -1, -1]);
     expect(await at(-9)).toEqual([ERROR.UNSUPPORTED_VERSION, -1, -1]);
+  });
+
+  it('finds a batch that cannot be decoded by its head, and what lies behind it', async () => {
+    await makeTopic('t');
+    const broken = batchOf('a', 'b');
+    broken.fill(0xff, BATCH_HEAD_BYTES);
+    broken.writeUInt32BE(crc32c(broken, AT.attributes, broken.length), AT.crc);
+    await send('t', broken);
+    await send('t', batchOf('c'));
+    expect(await at(1_700_000_000_000)).toEqual([0, 0, 1_700_000_000_001]);
+    expect(await at(1_700_000_000_001)).toEqual([0, 0, 1_700_000_000_001]);
+    expect(await at(-3)).toEqual([0, 0, 1_700_000_000_001]);
+    await send('t', batchOf('d', 'e', 'f'));
+    expect(await at(1_700_000_000_002)).toEqual([0, 5, 1_700_000_000_002]);
+  });
+
+  const stamped = (...times: number[]): Buffer => {
+    const writer = new Writer();
+    const messages = times.map((timestampMs) => ({ body: null, key: null, tag: null, headers: [], timestampMs }));
+    encodeBatch(writer, messages, 0, messages.length, 0, 0);
+    return writer.take();
+  };
+
+  it('finds times that are microseconds, and passes over records without one', async () => {
+    await makeTopic('t');
+    const micros = 1_700_000_000_000_000;
+    await send('t', stamped(micros + 1, micros, micros + 5));
+    await send('t', stamped(-1, -1));
+    await send('t', stamped(micros + 9, micros + 11, micros + 10));
+    await send('t', stamped(1_700_000_000_000));
+    expect(await at(micros)).toEqual([0, 0, micros + 1]);
+    expect(await at(micros + 3)).toEqual([0, 2, micros + 5]);
+    expect(await at(micros + 6)).toEqual([0, 5, micros + 9]);
+    expect(await at(micros + 12)).toEqual([0, -1, -1]);
+    expect(await at(2 ** 48)).toEqual([0, 0, micros + 1]);
+    expect(await at(-3)).toEqual([0, 6, micros + 11]);
+  });
+
+  it('takes a record without a time for one of no time, not of a late one', async () => {
+    await makeTopic('t');
+    await send('t', stamped(-1));
+    expect(await at(-3)).toEqual([0, 0, -1]);
+    await send('t', stamped(5, 3));
+    expect(await at(-3)).toEqual([0, 1, 5]);
+    expect(await at(0)).toEqual([0, 1, 5]);
+    expect(await at(6)).toEqual([0, -1, -1]);
+  });
+
+  it('finds the largest time of a batch whose head names another one', async () => {
+    await makeTopic('t');
+    for (const [time, base] of [
+      [20n, 0],
+      [99n, 3],
+    ] as const) {
+      const batch = stamped(10, 25, 30);
+      batch.writeBigInt64BE(time, AT.maxTimestamp);
+      batch.writeUInt32BE(crc32c(batch, AT.attributes, batch.length), AT.crc);
+      await send('t', batch);
+      expect(await at(-3)).toEqual([0, base + 2, 30]);
+    }
   });
 });

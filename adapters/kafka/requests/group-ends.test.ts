@@ -163,6 +163,25 @@ describe('offsets', () => {
     expect(await groupNames()).toEqual([]);
   });
 
+  it('groups that nobody has come to work in go, those of other protocols stay', async () => {
+    harness.broker.ensureGroup(everybody, 'default', 'other');
+    const asked = await client.ask(joinGroup, 9, wish(subscription(['t'])));
+    expect(asked.errorCode).toBe(ERROR.MEMBER_ID_REQUIRED);
+    const refused = await client.ask(joinGroup, 3, wish(subscription(['t']), { groupId: 'h', sessionTimeoutMs: 1 }));
+    expect(refused.errorCode).toBe(ERROR.INVALID_SESSION_TIMEOUT);
+    expect(await groupNames()).toEqual(['g', 'h', 'other']);
+    await tend();
+    expect(await groupNames()).toEqual(['other']);
+    // The member that had its id from the group that has gone begins anew.
+    const late = await client.ask(joinGroup, 9, wish(subscription(['t']), { memberId: asked.memberId }));
+    expect(late.errorCode).toBe(ERROR.UNKNOWN_MEMBER_ID);
+    const again = await client.ask(joinGroup, 9, wish(subscription(['t'])));
+    const joined = await client.ask(joinGroup, 9, wish(subscription(['t']), { memberId: again.memberId }));
+    expect(joined.errorCode).toBe(ERROR.NONE);
+    await tend();
+    expect(await groupNames()).toEqual(['g', 'other']);
+  });
+
   it('of groups that Kafka did not make stay', async () => {
     const group = harness.broker.ensureGroup(everybody, 'default', 'other');
     const topic = harness.broker.topic('default', 't')!;

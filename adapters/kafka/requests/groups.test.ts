@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { heartbeat, joinGroup, offsetCommit, offsetFetch, syncGroup } from '../../../specs/kafka/groups.ts';
 import { client, conversation, everybody, harness, makeTopic } from '../testing/conversation.ts';
+import { RawClient, start } from '../testing/harness.ts';
 
 conversation();
 
@@ -50,10 +51,33 @@ describe('groups', () => {
     expect(none.topics[0]!.partitions[0]).toMatchObject({ committedOffset: -1, errorCode: 0 });
   });
 
+  it.each([-2, -130, -(2 ** 31)])('takes a leader epoch of %i for none, also after a restart', async (epoch) => {
+    await makeTopic('t');
+    const partitions = [
+      { partitionIndex: 0, committedOffset: 7, committedLeaderEpoch: epoch, committedMetadata: 'note' },
+    ];
+    const topics = [{ name: 't', partitions }];
+    const committed = await client.ask(offsetCommit, 9, { groupId: 'g', topics });
+    expect(committed.topics[0]!.partitions[0]!.errorCode).toBe(ERROR.NONE);
+    const again = await start({ disk: harness.disk.kill() });
+    try {
+      const asked = { groupId: 'g', topics: [{ name: 't', partitionIndexes: [0] }], groups: [] };
+      const found = await new RawClient(again.adapter).ask(offsetFetch, 7, asked);
+      expect(found.topics[0]!.partitions).toEqual([
+        { partitionIndex: 0, committedOffset: 7, committedLeaderEpoch: -1, metadata: 'note', errorCode: 0 },
+      ]);
+    } finally {
+      await again.stop();
+    }
+  });
+
   it('refuses what would fill the memory', async () => {
     const large = [{ name: 'range', metadata: Buffer.alloc(1 << 20) }];
     const joined = await client.ask(joinGroup, 3, { ...wish, protocols: large, memberId: '' });
     expect(joined.errorCode).toBe(ERROR.INVALID_REQUEST);
+    const nothing = { name: '', metadata: Buffer.alloc(0) };
+    const many = await client.ask(joinGroup, 3, { ...wish, protocols: Array(101).fill(nothing), memberId: '' });
+    expect(many.errorCode).toBe(ERROR.INVALID_REQUEST);
     const named = await client.ask(joinGroup, 6, { ...wish, groupInstanceId: 'i'.repeat(40_000), memberId: '' });
     expect(named.errorCode).toBe(ERROR.INVALID_REQUEST);
     const assignments = [{ memberId: 'm', assignment: Buffer.alloc(17 << 20) }];

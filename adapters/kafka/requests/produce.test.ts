@@ -4,7 +4,7 @@ import { findCoordinator, initProducerId, metadata } from '../../../specs/kafka/
 import { produce } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import { createTopics } from '../../../specs/kafka/topics.ts';
-import { AT, readInt64 } from '../codec/batch.ts';
+import { AT, BATCH_HEAD_BYTES, CODEC, readInt64 } from '../codec/batch.ts';
 import { crc32c } from '../codec/crc32c.ts';
 import { decodeBatch } from '../codec/records.ts';
 import {
@@ -85,6 +85,24 @@ describe('Produce', () => {
     expect(client.frames).toHaveLength(0);
   });
 
+  it('refuses more records than a batch has room for', async () => {
+    const topic = await makeTopic('t');
+    const counted = (batch: Buffer, count: number, attributes = 0): Buffer => {
+      batch.writeInt16BE(attributes, AT.attributes);
+      batch.writeInt32BE(count, AT.recordCount);
+      batch.writeInt32BE(count - 1, AT.lastOffsetDelta);
+      batch.writeUInt32BE(crc32c(batch, AT.attributes, batch.length), AT.crc);
+      return batch;
+    };
+    const smallest = batchOf('');
+    const most = Math.floor((smallest.length - BATCH_HEAD_BYTES) / 7);
+    expect((await send('t', counted(smallest, most + 1))).errorCode).toBe(ERROR.INVALID_RECORD);
+    expect((await send('t', counted(batchOf('a'), 2 ** 31 - 1))).errorCode).toBe(ERROR.INVALID_RECORD);
+    expect((await send('t', counted(batchOf('a'), 2 ** 31 - 1, CODEC.gzip))).errorCode).toBe(ERROR.INVALID_RECORD);
+    expect((await send('t', counted(batchOf('a'), 16_000_000, CODEC.gzip))).errorCode).toBe(ERROR.NONE);
+    expect((await read(topic)).highWatermark).toBe(16_000_000);
+  });
+
   it('refuses acks 2 and batches over the limit of the topic', async () => {
     await harness.broker.createTopic(everybody, {
       namespace: 'default',
@@ -110,6 +128,18 @@ describe('Produce', () => {
     expect(await send('t', of(0))).toMatchObject({ errorCode: 0, baseOffset: 0 });
     expect(await send('t', of(6))).toMatchObject({ errorCode: ERROR.OUT_OF_ORDER_SEQUENCE_NUMBER });
     expect(await send('t', of(4))).toMatchObject({ errorCode: 0, baseOffset: 4 });
+  });
+
+  it('takes a producer id that it has not given out, if it is one that a broker may give', async () => {
+    await makeTopic('t');
+    const asked = { transactionalId: null, transactionTimeoutMs: 0 };
+    const of = (producerId: number) => numbered(batchOf('a'), producerId, 0, 0);
+    const { producerId } = await client.ask(initProducerId, 4, asked);
+    expect(await send('t', of(2 ** 48 - 1))).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    for (const id of [2 ** 48, Number.MAX_SAFE_INTEGER]) {
+      expect((await send('t', of(id))).errorCode).toBe(ERROR.INVALID_RECORD);
+    }
+    expect((await client.ask(initProducerId, 4, asked)).producerId).toBe(producerId + 1);
   });
 
   it('refuses transactions where they begin', async () => {

@@ -2,8 +2,9 @@
 import { randomFillSync } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { BROKER } from '../../../core/publish.ts';
 import { SimDisk } from '../../../core/testing/sim-disk.ts';
-import type { Principal } from '../../../core/types.ts';
+import type { AccessRule, Principal } from '../../../core/types.ts';
 import type { Verbs } from '../../../core/verbs.ts';
 import type { Api, Field, Input, Values } from '../../../specs/kafka/row.ts';
 import { isFlexible } from '../../../specs/kafka/row.ts';
@@ -49,6 +50,7 @@ export async function start(options: HarnessOptions = {}): Promise<Harness> {
     log: silent,
     authenticate: async (name, password, host): Promise<Principal | null> =>
       options.users === undefined || options.users[name] === password ? { name, host } : null,
+    internal: BROKER,
     anonymous: (host) => ({ name: 'anonymous', host }),
     open: () => options.users === undefined,
     limits: options.limits ?? {},
@@ -77,6 +79,19 @@ export async function start(options: HarnessOptions = {}): Promise<Harness> {
       await broker.close();
     },
   };
+}
+
+interface Access {
+  putCredential(row: { user: string; kind: string; value: object }): void;
+  putRule(rule: AccessRule): void;
+  deleteRule(id: string): void;
+}
+
+/** The broker's rules, to be changed on the spot; from here on there is a user, so they hold. */
+export function secure(broker: Verbs): Access {
+  const { access } = (broker as unknown as { tables: { access: Access } }).tables;
+  access.putCredential({ user: 'root', kind: 'none', value: {} });
+  return access;
 }
 
 function infoOf(host: string, port: number, localPort: number): ConnectionInfo {
