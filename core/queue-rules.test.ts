@@ -1,5 +1,6 @@
 /** What queues do by themselves, and what several queues do at once: ends at the head, limits, priorities, transactions. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { encodeBatch } from './testing/batch-codec.ts';
 import { SimBroker, TESTER } from './testing/sim-broker.ts';
 import { SimRandom } from './testing/sim-random.ts';
 import type { Exchange, LeaseConsumer, Leased, Topic, TopicAttributes } from './types.ts';
@@ -141,6 +142,33 @@ describe('a message that has lived its time', () => {
     s.publish(work, ['k|t|x']);
     s.rest(100);
     expect(ready(s, work)).toBe(0);
+  });
+});
+
+describe('a message that cannot become a dead letter', () => {
+  it('ends without one, whoever ends it, and nobody falls', async () => {
+    const s = await sim();
+    const dead = await s.queue('dead');
+    const work = await s.queue('work', { ...toDead, messageTtlMs: 1000 });
+    const damaged = (body: string): { payload: Buffer } => {
+      const payload = encodeBatch([body]);
+      payload.writeUInt32BE(1000, 8);
+      return { payload };
+    };
+    s.publish(work, [''], damaged('rejected'));
+    const group = s.ownGroup(work);
+    const me = {};
+    expect(s.broker.leaseOne(TESTER, group, work.queues[0]!, me, 0, () => undefined)).toBe(true);
+    s.broker.settle(group, work.queues[0]!, 0, 'reject');
+    s.publish(work, [''], damaged('expired'));
+    s.publish(work, ['k|t|good']);
+    s.rest(1100);
+    expect(ready(s, work)).toBe(0);
+    expect(s.readFrom(dead.queues[0]!, 0).map(([, body]) => body)).toEqual(['good']);
+    expect(s.warnings).toEqual([
+      "message 0 of 'work' ended without a dead letter: a record passes the end",
+      "message 1 of 'work' ended without a dead letter: a record passes the end",
+    ]);
   });
 });
 
