@@ -329,7 +329,7 @@ export class Channel implements AppendTarget {
   awaitAppend(sequence: number, bytes: number): void {
     this.#pendingAppends++;
     this.connection.unwritten.add(bytes);
-    if (sequence > 0) this.confirms.awaited();
+    if (sequence > 0) this.confirms.awaited(sequence);
   }
 
   /** A publish was not taken by every queue, and its publisher is told so. */
