@@ -149,6 +149,11 @@ export class Connection implements Asker {
     return this.#outbox.congested;
   }
 
+  /** Octets written that its client has not taken yet. */
+  get heldBytes(): number {
+    return this.#outbox.heldBytes;
+  }
+
   // ------------------------------------------------------------ reading, and not reading
 
   readonly #intakeTarget: IntakeTarget = {

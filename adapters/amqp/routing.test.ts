@@ -156,6 +156,33 @@ describe('direct replies', () => {
     expect((await server.expect(1, 'channel.close'))['replyCode']).toBe(404);
   });
 
+  test('wait for a client that is slow to read, and are dropped when it is too much', async () => {
+    const { client: connect } = await harness();
+    const [asker, server] = [await connect(), await connect({ frameMax: 131_072 })];
+    await server.declare(1, 'rpc');
+    await asker.consume(1, consume.queue, consume);
+    asker.publish(1, { exchange: '', routingKey: 'rpc' }, { replyTo: 'amq.rabbitmq.reply-to' }, Buffer.from('?'));
+    await server.consume(1, 'rpc', { noAck: true });
+    await server.expect(1, 'basic.deliver');
+    const to = { exchange: '', routingKey: String((await server.content(1)).properties['replyTo']) };
+    asker.pause();
+    for (let n = 0; n < 40; n++) server.publish(1, to, { messageId: `${n}` }, Buffer.alloc(1_000_000), 100_000);
+    await server.confirms(1);
+    asker.resume();
+    let count = 0;
+    for (; count < 40; count++) {
+      await turns(5);
+      if (asker.waiting === 0) break;
+      await asker.expect(1, 'basic.deliver');
+      expect((await asker.content(1)).properties['messageId']).toBe(`${count}`);
+    }
+    expect(count).toBeGreaterThan(30);
+    expect(count).toBeLessThan(40);
+    server.publish(1, to, {}, Buffer.from('again'));
+    await asker.expect(1, 'basic.deliver');
+    expect((await asker.content(1)).body.toString()).toBe('again');
+  });
+
   test.each([
     ['with acknowledgements', [{ ...consume, noAck: false }], 'reply consumer cannot acknowledge'],
     ['twice', [consume, { ...consume, consumerTag: 'two' }], 'reply consumer already set'],
