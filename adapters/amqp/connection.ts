@@ -233,7 +233,7 @@ export class Connection implements Asker {
   async closeChannel(channel: Channel): Promise<void> {
     const lost = channel.release();
     channel.closing = true;
-    await this.topology.removeUnused(this, lost);
+    await this.topology.removeUnused(lost);
     this.forget(channel);
     this.frames.method(channel.number, 'channel.close-ok', {});
   }
@@ -380,7 +380,7 @@ export class Connection implements Asker {
   }
 
   #removeUnused(topics: readonly Topic[]): void {
-    if (topics.length > 0) this.#inBackground(this.topology.removeUnused(this, topics));
+    if (topics.length > 0) this.#inBackground(this.topology.removeUnused(topics));
   }
 
   #removeQueues(): void {

@@ -220,6 +220,35 @@ describe('rights', () => {
   });
 });
 
+test('an auto-delete queue ends by itself: who reads it last needs no right to delete', async () => {
+  const on = await harness();
+  const creator = await on.client();
+  for (const queue of ['cancelled', 'closed', 'left']) await creator.declare(1, queue, { autoDelete: true });
+  await on.broker.putUser({ name: 'admin', host: '' }, 'admin', 'secret');
+  await on.broker.putRule(BROKER, {
+    id: '1',
+    allow: true,
+    namespace: 'default',
+    pattern: '*',
+    user: 'reader',
+    resource: 'topic',
+    actions: ['describe', 'consume'],
+  });
+  const client = await on.client({ user: 'reader' });
+  await client.open(2);
+  await client.consume(1, 'left');
+  await client.consume(2, 'closed');
+  const consumerTag = await client.consume(2, 'cancelled');
+  client.send(2, 'basic.cancel', { consumerTag });
+  await client.expect(2, 'basic.cancel-ok');
+  client.send(2, 'channel.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+  await client.expect(2, 'channel.close-ok');
+  client.destroy();
+  await turns(10);
+  for (const queue of ['cancelled', 'closed', 'left']) expect(on.broker.topic('default', queue)).toBeNull();
+  expect(on.warnings).toEqual([]);
+});
+
 describe('a full disk', () => {
   test('publishers are refused and told, reading and answering go on, and it lifts by itself', async () => {
     const on = await harness();

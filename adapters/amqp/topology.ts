@@ -116,7 +116,7 @@ export class Topology {
     if (shapeOf(topic).exclusive !== exclusive) throw locked(topic.name, asker.virtualHost);
   }
 
-  async remove(asker: Asker, topic: Topic, principal: Principal = asker.principal): Promise<void> {
+  async remove(topic: Topic, principal: Principal): Promise<void> {
     const owned = this.#owned.get(topic.id);
     // At once, so that nobody else begins to delete it too.
     this.#owned.delete(topic.id);
@@ -134,18 +134,18 @@ export class Topology {
       if (owner !== asker || !this.#owned.has(topic.id)) continue;
       // One that nobody used (x-expires) is gone already.
       if (this.#broker.topicByUuid(topic.uuid) === null) this.#owned.delete(topic.id);
-      else await this.remove(asker, topic, this.#internal);
+      else await this.remove(topic, this.#internal);
     }
   }
 
-  /** Deletes those auto-delete queues among the topics that nobody reads any more. */
-  async removeUnused(asker: Asker, topics: readonly Topic[]): Promise<void> {
+  /** Deletes those auto-delete queues among the topics that nobody reads any more, whatever rights the last reader had. */
+  async removeUnused(topics: readonly Topic[]): Promise<void> {
     for (const topic of topics) {
       if (topic.kind !== 'queue' || !shapeOf(topic).autoDelete) continue;
       const group = this.#broker.groupById(topic.ownGroup);
       if (this.consumers(topic, group) > 0 || this.#broker.topic(topic.namespace, topic.name)?.id !== topic.id)
         continue;
-      await this.remove(asker, topic);
+      await this.remove(topic, this.#internal);
     }
   }
 

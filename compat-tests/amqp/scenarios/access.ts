@@ -85,6 +85,17 @@ export const access = [
     sender.fill(queue, 'c');
     await sender.confirms();
   }),
+  scenario('access: an auto-delete queue whose last reader may only read', async (scene) => {
+    const [cancelled, closed] = [scene.name('cancelled'), scene.name('closed')];
+    const owner = await scene.channel();
+    for (const queue of [cancelled, closed]) await owner.queue(queue, { autoDelete: true });
+    const reader = await scene.channel(as(READER));
+    await reader.consume(cancelled, 'one');
+    await reader.cancel('one');
+    await reader.consume(closed, 'two');
+    await reader.call('channel.close');
+    for (const queue of [cancelled, closed]) await scene.count(queue, 0, 300);
+  }),
   scenario('access: dead letters need no right of the reader', async (scene) => {
     const [queue, dead] = [scene.name('q'), scene.name('dead')];
     const owner = await scene.channel();
