@@ -60,6 +60,9 @@ export interface Shared {
   ended(connection: Connection): void;
 }
 
+/** Octets that a client has not taken, before what it sends is no longer read. */
+const heldBytesMax = 8 * 1024 * 1024;
+
 export class Connection implements Asker {
   readonly shared: Shared;
   readonly context: AdapterContext;
@@ -160,6 +163,11 @@ export class Connection implements Asker {
     turnBegins: (octets) => {
       this.turnMs = this.broker.nowMs();
       this.shared.counts.bytesIn += octets;
+    },
+    // Requests are small and answers may be large, or not taken. Not at the first congestion, though: what is read are
+    // also the acknowledgements of a busy consumer.
+    turnEnds: () => {
+      if (this.heldBytes > heldBytesMax) this.stall();
     },
     headerAccepted: () => sendStart(this),
     headerRefused: () => {

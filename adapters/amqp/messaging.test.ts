@@ -351,6 +351,22 @@ describe('a consumer that does not read', () => {
     }
   });
 
+  test('is not read for ever: answers that nobody takes are bounded, and none is lost', async () => {
+    const { client: connect, adapter } = await harness();
+    const client = await connect({ frameMax: 131_072 });
+    client.pause();
+    const nowhere = { exchange: '', routingKey: 'none', mandatory: true };
+    for (let n = 0; n < 40; n++) client.publish(1, nowhere, { messageId: `${n}` }, Buffer.alloc(1_000_000), 100_000);
+    await turns(200);
+    expect(adapter.counts!['unroutable']).toBeGreaterThan(7);
+    expect(adapter.counts!['unroutable']).toBeLessThan(12);
+    client.resume();
+    for (let n = 0; n < 40; n++) {
+      await client.expect(1, 'basic.return');
+      expect((await client.content(1)).properties['messageId']).toBe(`${n}`);
+    }
+  });
+
   test('basic.get for large answers stops being read until they are taken', async () => {
     const { client: connect } = await harness();
     const client = await connect({ frameMax: 131_072 });
