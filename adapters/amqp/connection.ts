@@ -118,7 +118,7 @@ export class Connection implements Asker {
     this.content = new DeliveryContent(shared.counts);
     this.principal = shared.context.anonymous(info.remote.host);
     this.channelMax = shared.limits.channelsPerConnectionMax;
-    this.loan = { spare: Buffer.alloc(0), gatheredBytes: 0, gatheredBytesMax: shared.limits.contentBytesMax };
+    this.loan = { spare: Buffer.alloc(0), gatheringBytes: 0, gatheringBytesMax: shared.limits.contentBytesMax };
     this.#stream = stream;
     this.#outbox = new Outbox(stream, { onDrain: () => this.#drained() });
     this.frames = new FrameWriter(this.#outbox, shared.limits.frameBytesMaxBeforeTune);

@@ -109,15 +109,26 @@ describe('publish and deliver', () => {
     await client.open(1);
   });
 
-  test('contents that are announced and begun everywhere are bounded together', async () => {
-    const { client: connect } = await harness({ limits: { contentBytesMax: 5000 } });
-    const client = await connect();
-    await client.open(2);
-    for (const channel of [1, 2]) {
+  test.each([
+    ['bodies', { body: 300_000, sent: 100_000, headers: 0 }],
+    ['announcements', { body: 300_000, sent: 0, headers: 0 }],
+    ['headers', { body: 1, sent: 0, headers: 60_000 }],
+  ])('contents begun everywhere are bounded together, by their %s too', async (_what, { body, sent, headers }) => {
+    const { client: connect } = await harness({ limits: { contentBytesMax: 1024 * 1024 } });
+    const client = await connect({ frameMax: 131_072 });
+    const begin = (channel: number): void => {
       client.send(channel, 'basic.publish', { exchange: '', routingKey: 'q' });
-      client.raw(definitions.encodeProperties(60, channel, 4000, {}));
-      client.raw(publishBytes(channel, {}, {}, Buffer.alloc(3000), 3000).subarray(-3008));
+      client.raw(definitions.encodeProperties(60, channel, body, { headers: { h: 'x'.repeat(headers) } }));
+      if (sent > 0) client.raw(publishBytes(channel, {}, {}, Buffer.alloc(sent), sent).subarray(-sent - 8));
+    };
+    for (let channel = 1; channel <= 25; channel++) {
+      if (channel > 1) await client.open(channel);
+      // One after the other is no trouble, and neither are a few at once.
+      for (let n = 0; n < 3; n++) client.publish(channel, { exchange: '', routingKey: 'q' }, {}, Buffer.alloc(300_000));
     }
+    for (const channel of [1, 2, 3]) begin(channel);
+    await client.open(26);
+    for (let channel = 4; channel <= 25; channel++) begin(channel);
     expect((await client.expect(0, 'connection.close'))['replyCode']).toBe(506);
   });
 });
