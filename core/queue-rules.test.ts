@@ -413,6 +413,29 @@ describe('an exchange', () => {
     expect(s.readFrom(rest.queues[0]!, 0).map(([, body]) => body)).toEqual(['left over']);
   });
 
+  it('gives it to a log topic too, and to the queues bound to that, each once', async () => {
+    const s = await sim();
+    const log = await s.topic('log');
+    const bound = await s.queue('bound');
+    await s.run(s.broker.createExchange(TESTER, exchange('x', 'direct', { alternate: 'log' })));
+    await s.bind('log', 'bound');
+    s.publish(log, ['k|t|left over'], { ...through, exchange: 'x', routingKey: 'k' });
+    for (const topic of [log, bound]) expect(s.readFrom(topic.queues[0]!, 0)).toEqual([[0, 'left over']]);
+  });
+
+  it('that routes a dead letter where it must not go again does not give it to its alternate', async () => {
+    const s = await sim();
+    const rest = await s.queue('rest');
+    const work = await s.queue('work', { messageTtlMs: 10, deadLetter: { exchange: 'x', routingKey: 'k' } });
+    await s.run(s.broker.createExchange(TESTER, exchange('y', 'fanout')));
+    await s.run(s.broker.createExchange(TESTER, exchange('x', 'direct', { alternate: 'y' })));
+    await s.bind('x', 'work', 'k');
+    await s.bind('y', 'rest', '');
+    s.publish(work, ['k|t|x']);
+    s.rest(100);
+    expect([ready(s, work), ready(s, rest)]).toEqual([0, 0]);
+  });
+
   it('that holds routes when the time has come, by what is bound then', async () => {
     let s = await sim();
     await s.run(s.broker.createExchange(TESTER, exchange('later', 'topic', { holds: true })));

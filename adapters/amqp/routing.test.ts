@@ -127,6 +127,22 @@ test('CC and BCC are further routing keys, and of BCC nobody hears', async () =>
   );
 });
 
+test('CC counts before the alternate, which gets a message only when no key of it is routed', async () => {
+  const { client: connect } = await harness();
+  const client = await connect();
+  await client.exchange(1, 'rest', 'fanout');
+  await client.exchange(1, 'x', 'direct', { arguments: { 'alternate-exchange': 'rest' } });
+  for (const queue of ['a', 'r']) await client.declare(1, queue);
+  await client.bind(1, 'a', 'x', 'a');
+  await client.bind(1, 'r', 'rest', '');
+  const publish = (body: string, ...CC: string[]): void =>
+    client.publish(1, { exchange: 'x', routingKey: 'miss' }, { headers: { CC } }, Buffer.from(body));
+  publish('one of them', 'a');
+  publish('none', 'no');
+  expect(await client.bodies(1, 'a')).toEqual(['one of them']);
+  expect(await client.bodies(1, 'r')).toEqual(['none']);
+});
+
 describe('direct replies', () => {
   const consume = { queue: 'amq.rabbitmq.reply-to', consumerTag: 'replies', noAck: true, arguments: {} };
 
