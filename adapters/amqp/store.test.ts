@@ -220,6 +220,25 @@ describe('rights', () => {
   });
 });
 
+test('exchanges are bound by who may write to the one and read the other', async () => {
+  const on = await harness();
+  await on.broker.putUser({ name: 'admin', host: '' }, 'admin', 'secret');
+  const rule = { allow: true, namespace: 'default', user: 'writer', resource: 'topic' } as const;
+  await on.broker.putRule(BROKER, { ...rule, id: '1', pattern: '*', actions: ['create', 'publish', 'consume'] });
+  await on.broker.putRule(BROKER, { ...rule, id: '2', allow: false, pattern: 'closed', actions: ['publish'] });
+  const client = await on.client({ user: 'writer' });
+  for (const name of ['from', 'to', 'closed']) await client.exchange(1, name, 'fanout');
+  const binding = { source: 'from', destination: 'to', routingKey: '', arguments: {} };
+  client.send(1, 'exchange.bind', binding);
+  await client.expect(1, 'exchange.bind-ok');
+  expect(on.broker.bindings(BROKER, 'default')).toHaveLength(1);
+  client.send(1, 'exchange.unbind', binding);
+  await client.expect(1, 'exchange.unbind-ok');
+  expect(on.broker.bindings(BROKER, 'default')).toEqual([]);
+  client.send(1, 'exchange.bind', { ...binding, destination: 'closed' });
+  expect((await client.expect(1, 'channel.close'))['replyCode']).toBe(403);
+});
+
 test('an auto-delete queue ends by itself: who reads it last needs no right to delete', async () => {
   const on = await harness();
   const creator = await on.client();
