@@ -133,7 +133,8 @@ export class Destinations {
   }
 
   readonly decodeOne = (): Message => {
-    const message = this.decode(this.current!)[0];
+    const append = this.current!;
+    const message = this.codecs.get(append.format)?.routed?.(append.payload) ?? this.decode(append)[0];
     if (message === undefined) throw new BrokerError('corrupt-message', 'the payload holds no record');
     return message;
   };

@@ -43,6 +43,31 @@ describe('an exchange', () => {
     });
   });
 
+  test.each([
+    ['x-key', 'a'],
+    ['TAGS', 'a'],
+    ['timestamp_in_ms', { '!': 'int64', value: 1001 }],
+    ['amqp.messageId', 'a'],
+    ['x-tombstone', true],
+  ])('of headers sees the header %s, whatever else it says here', async (name, value) => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    await client.exchange(1, 'x', 'headers');
+    await client.bind(1, 'q', 'x', '', { 'x-match': 'all-with-x', [name]: value });
+    await client.exchange(1, 'h', 'x-consistent-hash', { arguments: { 'hash-header': name } });
+    for (const queue of ['h0', 'h1', 'h2', 'h3']) {
+      await client.declare(1, queue);
+      await client.bind(1, queue, 'h', '1');
+    }
+    client.publish(1, { exchange: 'x', routingKey: '' }, { headers: { [name]: value }, timestamp: 1 }, Buffer.alloc(0));
+    expect(await client.bodies(1, 'q')).toEqual(['']);
+    if (typeof value !== 'string') return;
+    for (let n = 0; n < 60; n++)
+      client.publish(1, { exchange: 'h', routingKey: 'k' }, { headers: { [name]: `${n}` } }, Buffer.from('m'));
+    for (const queue of ['h0', 'h1', 'h2', 'h3']) expect(await client.bodies(1, queue)).not.toEqual([]);
+  });
+
   test('holds messages back as long as their header says, also over a restart, and shows that it did', async () => {
     let on = await harness();
     const client = await on.client();

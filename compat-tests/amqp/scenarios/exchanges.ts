@@ -331,6 +331,18 @@ export const exchanges = [
     await channel.call('exchange.declare', { exchange: a, passive: true });
   }),
 
+  scenario('headers exchange: names that mean something to other protocols', async (scene) => {
+    const channel = await scene.channel();
+    const [exchange, queue] = [scene.name('x'), scene.name('q')];
+    await channel.exchange(exchange, 'headers');
+    await channel.queue(queue);
+    for (const name of ['x-key', 'TAGS', 'amqp.type']) {
+      await channel.bind(queue, exchange, name, { 'x-match': 'all-with-x', [name]: 'v' });
+      channel.publish(exchange, '', name, { headers: { [name]: 'v' } }, { mandatory: true });
+    }
+    await channel.quiet();
+    await channel.drain(queue);
+  }),
   scenario('alternate exchange: takes what nobody wants', async (scene) => {
     const channel = await scene.channel();
     const [main, other, queue, rest] = [scene.name('x'), scene.name('ae'), scene.name('q'), scene.name('rest')];
