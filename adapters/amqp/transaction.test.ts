@@ -69,6 +69,27 @@ describe('a transaction', () => {
     expect(await client.bodies(1, 'q')).toEqual(['b']);
   });
 
+  test('keeps its acknowledgements when everything else is recovered', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    client.toQueue(1, 'q', 'a', 'b', 'c');
+    await select(client);
+    const [first, , third] = [await get(client, 'q'), await get(client, 'q'), await get(client, 'q')];
+    client.send(1, 'basic.ack', { deliveryTag: first });
+    client.send(1, 'basic.ack', { deliveryTag: third });
+    client.send(1, 'basic.recover', { requeue: true });
+    await client.expect(1, 'basic.recover-ok');
+    expect(await client.declare(1, 'q')).toMatchObject({ messageCount: 1 });
+    client.send(1, 'tx.rollback');
+    await client.expect(1, 'tx.rollback-ok');
+    client.send(1, 'basic.ack', { deliveryTag: first });
+    await commit(client);
+    client.send(1, 'basic.recover', { requeue: true });
+    await client.expect(1, 'basic.recover-ok');
+    expect(await client.bodies(1, 'q')).toEqual(['b', 'c']);
+  });
+
   test('returns what is unroutable with its commit', async () => {
     const { client: connect } = await harness();
     const client = await connect();
