@@ -220,6 +220,43 @@ describe('rights', () => {
   });
 });
 
+test.each([
+  ['', 'q', 'amq.default'],
+  ['', 'amq.rabbitmq.reply-to.x', 'amq.default'],
+  ['amq.direct', 'k', 'amq.direct'],
+  ['none', 'k', 'none'],
+])(
+  'who may not write to exchange %o, key %o, is told at the publish, in a transaction too',
+  async (exchange, routingKey, shown) => {
+    const on = await harness();
+    await on.broker.putUser({ name: 'admin', host: '' }, 'admin', 'secret');
+    const rule = {
+      id: '1',
+      allow: true,
+      namespace: 'default',
+      user: 'reader',
+      resource: 'topic',
+      pattern: '*',
+    } as const;
+    await on.broker.putRule(BROKER, { ...rule, actions: ['consume'] });
+    const client = await on.client({ user: 'reader' });
+    for (const isTx of [false, true]) {
+      if (isTx) {
+        client.send(1, 'tx.select');
+        await client.expect(1, 'tx.select-ok');
+      }
+      client.publish(1, { exchange, routingKey }, {}, Buffer.from('m'));
+      expect(await client.expect(1, 'channel.close')).toMatchObject({
+        replyText: `ACCESS_REFUSED - access to exchange '${shown}' in vhost '/' refused for user 'reader'`,
+        classId: 60,
+        methodId: 40,
+      });
+      client.send(1, 'channel.close-ok');
+      await client.open(1);
+    }
+  },
+);
+
 test('exchanges are bound by who may write to the one and read the other', async () => {
   const on = await harness();
   await on.broker.putUser({ name: 'admin', host: '' }, 'admin', 'secret');

@@ -42,7 +42,7 @@ const groupTopics = [
 export const noSuchQueue = (name: string, virtualHost: string): AmqpError =>
   new AmqpError('NOT_FOUND', `no queue '${name}' in vhost '${virtualHost}'`);
 
-export const noSuchExchange = (name: string, virtualHost: string): AmqpError =>
+const noSuchExchange = (name: string, virtualHost: string): AmqpError =>
   new AmqpError('NOT_FOUND', `no exchange '${name}' in vhost '${virtualHost}'`);
 
 export const queuePlace = (name: string, virtualHost: string): string => `queue '${name}' in vhost '${virtualHost}'`;

@@ -316,6 +316,23 @@ export const publishing = [
     await scene.count(queue, 1);
     await channel.drain(queue);
   }),
+  scenario('tx: a direct reply', async (scene) => {
+    const [client, server] = [await scene.channel(), await scene.channel()];
+    const queue = scene.name('q');
+    await server.queue(queue);
+    await client.consume('amq.rabbitmq.reply-to', 'replies', { noAck: true });
+    client.publish('', queue, 'question', { replyTo: 'amq.rabbitmq.reply-to' });
+    await scene.count(queue, 1);
+    const replyTo = String((await server.get(queue))?.properties['replyTo']);
+    await server.call('tx.select');
+    server.publish('', replyTo, 'rolled back', {}, { mandatory: true });
+    await server.quiet();
+    await server.call('tx.rollback');
+    server.publish('', replyTo, 'committed', {}, { mandatory: true });
+    await server.quiet();
+    await server.call('tx.commit');
+    await client.quiet();
+  }),
   scenario('tx: a message to many queues, and a full one', async (scene) => {
     const channel = await scene.channel();
     const [a, b] = [scene.name('a'), scene.name('b')];
