@@ -47,6 +47,24 @@ describe('the life of queues and exchanges', () => {
     expect(await client.expect(1, 'queue.delete-ok')).toEqual({ messageCount: 0 });
   });
 
+  test('unbinding is what binding was: the last queue by empty names, and nobody else of an exclusive one', async () => {
+    const { client: connect, broker, internal } = await harness();
+    const [client, other] = [await connect(), await connect()];
+    await client.exchange(1, 'x', 'direct');
+    await client.declare(1, 'mine', { exclusive: true });
+    await client.bind(1, '', 'x', '');
+    const bound = () => broker.bindings(internal, 'default').map(({ routingKey }) => routingKey);
+    expect(bound()).toEqual(['mine']);
+    // As RabbitMQ, only where there is something to unbind.
+    other.send(1, 'queue.unbind', { queue: 'mine', exchange: 'x', routingKey: 'another', arguments: {} });
+    await other.expect(1, 'queue.unbind-ok');
+    other.send(1, 'queue.unbind', { queue: 'mine', exchange: 'x', routingKey: 'mine', arguments: {} });
+    expect((await other.expect(1, 'channel.close'))['replyCode']).toBe(405);
+    client.send(1, 'queue.unbind', { queue: '', exchange: 'x', routingKey: '', arguments: {} });
+    await client.expect(1, 'queue.unbind-ok');
+    expect(bound()).toEqual([]);
+  });
+
   test('a server-named queue gets a name nobody else has', async () => {
     const { client: connect } = await harness();
     const client = await connect();

@@ -8,7 +8,7 @@
  * - an exclusive queue belongs to one live connection; the map of owners is the only state here, and it dies with them.
  */
 
-import type { Exchange, Group, Principal, Topic } from '../../core/types.ts';
+import type { Binding, Exchange, Group, Principal, Topic } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import { AmqpError } from './amqp-error.ts';
 import { fieldOfHeader, tableText } from './canonical-header.ts';
@@ -114,6 +114,16 @@ export class Topology {
   /** Refuses what the declared exclusivity makes impossible, as RabbitMQ does before it compares anything else. */
   checkExclusive(topic: Topic, exclusive: boolean, asker: Asker): void {
     if (shapeOf(topic).exclusive !== exclusive) throw locked(topic.name, asker.virtualHost);
+  }
+
+  /** Throws RESOURCE_LOCKED when the bound queue is another connection's; RabbitMQ asks that only of a binding that is there. */
+  checkUnbind(asker: Asker, binding: Binding): void {
+    try {
+      this.find(asker, binding.destination);
+    } catch (error) {
+      const rows = this.#broker.bindings(this.#internal, asker.namespace);
+      if (rows.some((row) => isSame(row, binding))) throw error;
+    }
   }
 
   async remove(topic: Topic, principal: Principal): Promise<void> {
@@ -224,6 +234,13 @@ export class Topology {
     return predeclaredTypes[name] !== undefined;
   }
 }
+
+const isSame = (one: Binding, other: Binding): boolean =>
+  one.source === other.source &&
+  one.destinationKind === other.destinationKind &&
+  one.destination === other.destination &&
+  one.routingKey === other.routingKey &&
+  one.arguments === other.arguments;
 
 function plainExchange(namespace: string, name: string, type: Exchange['type']): Exchange {
   return { namespace, name, type, durable: true, autoDelete: false, internal: name === internalExchange, extra: {} };
