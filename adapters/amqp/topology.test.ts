@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { harness } from './testing/harness.ts';
 import type { RawClient } from './testing/raw-client.ts';
+import { turns } from './testing/test-clock.ts';
 
 const toQueue = (client: RawClient, queue: string, ...bodies: string[]): void => {
   for (const body of bodies) client.publish(1, { exchange: '', routingKey: queue }, {}, Buffer.from(body));
@@ -24,6 +25,30 @@ describe('the life of queues and exchanges', () => {
     await other.open(1);
     other.send(1, 'queue.declare', { queue: 'mine', passive: true, arguments: {} });
     expect((await other.expect(1, 'channel.close'))['replyCode']).toBe(404);
+  });
+
+  test('an exclusive queue is its connection only from its first moment on', async () => {
+    const { client: connect, broker } = await harness();
+    const [client, other] = [await connect(), await connect()];
+    await other.open(2);
+    const committed = Promise.withResolvers<void>();
+    const createTopic = broker.createTopic.bind(broker);
+    broker.createTopic = async (...args) => {
+      const topic = await createTopic(...args);
+      await committed.promise;
+      return topic;
+    };
+    client.send(1, 'queue.declare', { queue: 'mine', exclusive: true, arguments: {} });
+    await turns(5);
+    other.send(1, 'queue.declare', { queue: 'mine', passive: true, arguments: {} });
+    expect((await other.expect(1, 'channel.close'))['replyCode']).toBe(405);
+    other.send(2, 'queue.declare', { queue: 'mine', exclusive: true, arguments: {} });
+    expect((await other.expect(2, 'channel.close'))['replyCode']).toBe(405);
+    committed.resolve();
+    await client.expect(1, 'queue.declare-ok');
+    await other.open(3);
+    other.send(3, 'queue.declare', { queue: 'mine', passive: true, arguments: {} });
+    expect((await other.expect(3, 'channel.close'))['replyCode']).toBe(405);
   });
 
   test('an auto-delete queue goes with its last consumer', async () => {

@@ -5,7 +5,8 @@
  * - an AMQP queue is a topic of kind `queue` with one queue; what only AMQP says of it (durable, exclusive,
  *   auto-delete, arguments) lies in the topic's `extra` attributes, word for word;
  * - a log topic is seen as a durable queue without arguments and as a durable topic exchange, and is never deleted;
- * - an exclusive queue belongs to one live connection; the map of owners is the only state here, and it dies with them.
+ * - an exclusive queue belongs to one live connection, from when it is there, which is before it is committed; the owners
+ *   are the only state here, and it dies with them.
  */
 
 import type { Binding, Exchange, Group, Principal, Topic } from '../../core/types.ts';
@@ -53,6 +54,8 @@ export const exchangePlace = (name: string, virtualHost: string): string =>
 export class Topology {
   readonly #broker: Verbs;
   readonly #owned = new Map<Topic['id'], { readonly topic: Topic; readonly owner: Asker }>();
+  /** Who is creating an exclusive queue, by its place: others can find it already. */
+  readonly #creators = new Map<string, Asker>();
 
   /** For what no client asks for: its rights are not the question when its queues end with it. */
   readonly #internal: Principal;
@@ -69,7 +72,7 @@ export class Topology {
     const topic = this.#named(asker.namespace, name);
     if (topic === null) return null;
     if (!shapeOf(topic).exclusive) return topic;
-    const owner = this.#owned.get(topic.id)?.owner;
+    const owner = this.#owned.get(topic.id)?.owner ?? this.#creators.get(placeOf(asker.namespace, name));
     // Without an owner it is on its way out: nobody may hold on to it any more.
     if (owner === undefined) return null;
     if (owner !== asker) throw locked(name, asker.virtualHost);
@@ -99,16 +102,22 @@ export class Topology {
 
   async create(asker: Asker, name: string, shape: QueueShape): Promise<Topic> {
     const { queues, attributes } = meaningOf(shape.arguments);
-    const topic = await this.#broker.createTopic(asker.principal, {
-      namespace: asker.namespace,
-      kind: 'queue',
-      name,
-      queues,
-      owner: 'amqp',
-      attributes: { ...attributes, retention: { mode: 'consumed' }, extra: extraOf(shape) },
-    });
-    if (shape.exclusive) this.#owned.set(topic.id, { topic, owner: asker });
-    return topic;
+    const place = placeOf(asker.namespace, name);
+    if (shape.exclusive) this.#creators.set(place, asker);
+    try {
+      const topic = await this.#broker.createTopic(asker.principal, {
+        namespace: asker.namespace,
+        kind: 'queue',
+        name,
+        queues,
+        owner: 'amqp',
+        attributes: { ...attributes, retention: { mode: 'consumed' }, extra: extraOf(shape) },
+      });
+      if (shape.exclusive) this.#owned.set(topic.id, { topic, owner: asker });
+      return topic;
+    } finally {
+      if (this.#creators.get(place) === asker) this.#creators.delete(place);
+    }
   }
 
   /** Refuses what the declared exclusivity makes impossible, as RabbitMQ does before it compares anything else. */
@@ -162,6 +171,7 @@ export class Topology {
   /** Forgets all owners: every connection was cut, and the core's state is being folded anew. */
   forget(): void {
     this.#owned.clear();
+    this.#creators.clear();
   }
 
   /** Deletes what should not have outlived the last stop: queues that are not durable, and queues of connections. */
@@ -234,6 +244,8 @@ export class Topology {
     return predeclaredTypes[name] !== undefined;
   }
 }
+
+const placeOf = (namespace: string, name: string): string => `${namespace}\0${name}`;
 
 const isSame = (one: Binding, other: Binding): boolean =>
   one.source === other.source &&
