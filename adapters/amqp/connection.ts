@@ -241,7 +241,7 @@ export class Connection implements Asker {
   async closeChannel(channel: Channel): Promise<void> {
     const lost = channel.release();
     channel.closing = true;
-    await this.topology.removeUnused(lost);
+    await this.removeUnused(lost);
     this.forget(channel);
     this.frames.method(channel.number, 'channel.close-ok', {});
   }
@@ -298,7 +298,7 @@ export class Connection implements Asker {
       this.context.log.debug(fields, answer.message);
       this.shared.counts.channelErrors++;
       channel.fail(answer, key >>> 16, key & 0xffff);
-      this.#removeUnused(channel.release());
+      void this.removeUnused(channel.release());
     } else {
       this.context.log.info(fields, answer.message);
       this.close(answer, key);
@@ -332,11 +332,11 @@ export class Connection implements Asker {
     this.destroyAfter(this.limits.closeTimeoutMs);
   }
 
-  /** The client closes in order: what belongs to it is gone before it is told so. */
+  /** The client closes in order: what belongs to it is gone before it is told so, unless that cannot be (a full disk). */
   async closeInOrder(): Promise<void> {
     this.state = 'closing';
     this.#releaseChannels();
-    await this.topology.removeOwnedBy(this);
+    await this.#asFarAsPossible(this.topology.removeOwnedBy(this));
     this.frames.method(0, 'connection.close-ok', {});
     this.finish();
   }
@@ -384,18 +384,24 @@ export class Connection implements Asker {
     for (const channel of this.channels.values()) if (!channel.closing) lost.push(...channel.release());
     this.channels.clear();
     this.#lastChannel = null;
-    this.#removeUnused(lost);
+    void this.removeUnused(lost);
   }
 
-  #removeUnused(topics: readonly Topic[]): void {
-    if (topics.length > 0) this.#inBackground(this.topology.removeUnused(topics));
+  /** Ends the auto-delete queues among those whose readers ended. */
+  async removeUnused(topics: readonly Topic[]): Promise<void> {
+    if (topics.length > 0) await this.#asFarAsPossible(this.topology.removeUnused(topics));
   }
 
   #removeQueues(): void {
-    this.#inBackground(this.topology.removeOwnedBy(this));
+    void this.#asFarAsPossible(this.topology.removeOwnedBy(this));
   }
 
-  #inBackground(work: Promise<void>): void {
-    work.catch((error: unknown) => this.context.log.warn({ error: String(error) }, 'a queue of an ended reader stays'));
+  async #asFarAsPossible(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (error instanceof InvariantError) throw error;
+      this.context.log.warn({ error: String(error) }, 'a queue of an ended reader stays');
+    }
   }
 }

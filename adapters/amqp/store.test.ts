@@ -335,6 +335,26 @@ describe('a full disk', () => {
   });
 });
 
+test('closing is answered when what belongs to the client cannot be deleted', async () => {
+  const on = await harness();
+  const client = await on.client();
+  await client.declare(1, 'mine', { exclusive: true });
+  await client.declare(1, 'unused', { autoDelete: true });
+  await client.consume(1, 'unused');
+  on.broker.deleteTopic = async () => {
+    throw new BrokerError('storage-full', 'the disk is full');
+  };
+  await client.declare(1, 'cancelled', { autoDelete: true });
+  client.send(1, 'basic.cancel', { consumerTag: await client.consume(1, 'cancelled') });
+  await client.expect(1, 'basic.cancel-ok');
+  client.send(1, 'channel.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+  await client.expect(1, 'channel.close-ok');
+  client.send(0, 'connection.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+  await client.expect(0, 'connection.close-ok');
+  await client.closed();
+  expect(on.warnings).toContain('a queue of an ended reader stays');
+});
+
 describe('a topic that gains queues', () => {
   test('is read in all of them, by who is there and by who comes back', async () => {
     const on = await harness();
