@@ -202,8 +202,13 @@ export class Assembly {
       () => this.shard.log.storeTimeMs(),
       this.warn,
     );
-    this.leases = new Leases(this.shard, this.reader, this.cold, codecs, (line, leased, reason, attempts) =>
-      deadLetters.publish(line, leased, reason, attempts),
+    this.leases = new Leases(
+      this.shard,
+      this.reader,
+      this.cold,
+      codecs,
+      (line, leased, reason, attempts) => deadLetters.publish(line, leased, reason, attempts),
+      this.warn,
     );
     this.waiters = new Waiters(clock, (queue) => this.tables.queues.get(queue)?.visible ?? 0);
     this.membership = new Membership(clock);

@@ -6,14 +6,13 @@ import { BrokerError } from './errors.ts';
 import type { Queue } from './log/queue.ts';
 import { placeByKey } from './placement.ts';
 import type { Signals } from './signals.ts';
+import type { RoutingKeys } from './state/routing.ts';
 import type { Tables } from './state/tables.ts';
 import type { Codec, FormatTag, Message, Topic } from './types.ts';
 import type { Append } from './verbs.ts';
 
 /** Decoding for routing or reading stops at so many bytes. */
 export const DECODED_BYTES_MAX = 128 * 1024 * 1024;
-/** From alternate to alternate at most so often. */
-const ALTERNATES_MAX = 16;
 
 export type Codecs = ReadonlyMap<FormatTag, Codec>;
 
@@ -58,6 +57,8 @@ export class Destinations {
   private rows = new Rows();
   /** Queues that do not take this append, whatever leads to them. */
   private avoid: readonly string[] | null = null;
+  /** Several ways lead to the queues of this append, so that one may be met again. */
+  private meets = false;
 
   constructor(tables: Tables, codecs: Codecs, signals: Signals) {
     this.tables = tables;
@@ -71,75 +72,52 @@ export class Destinations {
     this.rows = into;
     this.avoid = avoid;
     into.clear();
-    if (append.exchange === null) into.routes = this.toTopic(append, append.topic);
-    else this.toExchange(append, append.exchange);
+    const copies = append.copies ?? null;
+    const key = append.routingKey ?? '';
+    this.meets = copies !== null;
+    const keys = copies === null ? key : [...new Set([key, ...copies])];
+    if (append.exchange === null) into.routes = this.toTopic(append, append.topic, keys);
+    else this.toExchange(append, append.exchange, keys);
   }
 
-  private toTopic(append: Append, topic: Topic | null): readonly string[] | null {
+  private toTopic(append: Append, topic: Topic | null, keys: RoutingKeys): readonly string[] | null {
     if (topic === null) throw new BrokerError('topic-not-found', 'no destination was given');
     this.rows.add(this.placed(topic, append), 0, append.records);
     if (topic.kind !== 'topic') return null;
     const routes = this.tables.routing.topicRoutes(topic.namespace, topic.name);
     if (routes === null) return null;
-    if (!routes.perRecord) {
-      this.addQueues(append, topic.namespace, routes.whole, append.records);
-      return routes.whole;
-    }
-    if (append.records === 1 && append.routingKey !== null) {
-      const names = routes.route(append.routingKey, this.decodeOne);
-      this.addQueues(append, topic.namespace, names, 1);
-      return names;
-    }
+    if (!routes.perRecord) return this.addQueues(append, topic.namespace, routes.whole);
+    if (append.records === 1 && append.routingKey !== null)
+      return this.addQueues(append, topic.namespace, routes.route(keys, this.decodeOne));
     this.addSlices(topic, append);
     return null;
   }
 
-  private toExchange(append: Append, first: string): void {
-    const copies = append.copies ?? null;
-    const key = append.routingKey ?? '';
-    let name = first;
-    for (let hop = 0; hop < ALTERNATES_MAX; hop++) {
-      const alternate = this.through(append, name, key, copies, hop === 0);
-      if (this.rows.queues.length > 0 || alternate === undefined) return;
-      name = alternate;
-    }
+  private toExchange(append: Append, name: string, keys: RoutingKeys): void {
+    const { routing } = this.tables;
+    const { namespace } = append;
+    if (this.toOther(append, name, keys)) return;
+    const exchange = routing.exchange(namespace, name);
+    if (exchange === null)
+      throw new BrokerError('exchange-not-found', `no exchange '${name}' in namespace '${namespace}'`);
+    this.rows.routes = this.addQueues(append, namespace, routing.route(namespace, exchange, keys, this.decodeOne));
+    if (routing.left.length === 0) return;
+    this.meets = true;
+    for (const alternate of [...routing.left]) this.toOther(append, alternate, keys);
+    this.rows.routes = null;
   }
 
-  /** Returns the exchange's alternate, which gets what it does not route. */
-  private through(
-    append: Append,
-    name: string,
-    key: string,
-    copies: readonly string[] | null,
-    mustExist: boolean,
-  ): string | undefined {
-    const { catalog, routing } = this.tables;
-    const { namespace } = append;
+  /** To what an exchange's name can stand for besides an exchange: all queues by their names, or a log topic. */
+  private toOther(append: Append, name: string, keys: RoutingKeys): boolean {
     if (name === '') {
-      this.toNamed(append, key);
-      if (copies !== null) for (const copy of copies) this.toNamed(append, copy);
-      return undefined;
+      if (typeof keys === 'string') this.toNamed(append, keys);
+      else for (const key of keys) this.toNamed(append, key);
+      return true;
     }
-    const topic = catalog.topic(namespace, 'topic', name);
-    if (topic?.kind === 'topic') {
-      this.rows.routes = this.toTopic(append, topic);
-      return undefined;
-    }
-    const exchange = routing.exchange(namespace, name);
-    if (exchange === null) {
-      if (!mustExist) return undefined;
-      throw new BrokerError('exchange-not-found', `no exchange '${name}' in namespace '${namespace}'`);
-    }
-    const names = routing.route(namespace, exchange, key, this.decodeOne);
-    if (copies === null) {
-      this.addQueues(append, namespace, names, append.records);
-      this.rows.routes = names;
-      return exchange.alternate;
-    }
-    const all = new Set(names);
-    for (const copy of copies) for (const one of routing.route(namespace, exchange, copy, this.decodeOne)) all.add(one);
-    this.addQueues(append, namespace, [...all], append.records);
-    return exchange.alternate;
+    const topic = this.tables.catalog.topic(append.namespace, 'topic', name);
+    if (topic?.kind !== 'topic') return false;
+    this.rows.routes = this.toTopic(append, topic, keys);
+    return true;
   }
 
   /** The default exchange: to the queue or topic of that name. */
@@ -147,14 +125,16 @@ export class Destinations {
     const topic = this.tables.catalog.topic(append.namespace, 'topic', name);
     if (topic === null || this.avoid?.includes(name)) return;
     if (this.rows.queues.length > 0 && topic.kind === 'queue') {
-      this.addQueues(append, append.namespace, [name], append.records);
+      this.addQueues(append, append.namespace, [name]);
+      this.rows.routes = null;
       return;
     }
-    this.rows.routes = this.toTopic(append, topic);
+    this.rows.routes = this.toTopic(append, topic, name);
   }
 
   readonly decodeOne = (): Message => {
-    const message = this.decode(this.current!)[0];
+    const append = this.current!;
+    const message = this.codecs.get(append.format)?.routed?.(append.payload) ?? this.decode(append)[0];
     if (message === undefined) throw new BrokerError('corrupt-message', 'the payload holds no record');
     return message;
   };
@@ -184,14 +164,17 @@ export class Destinations {
     return queue;
   }
 
-  private addQueues(append: Append, namespace: string, names: readonly string[], records: number): void {
+  /** Returns the names, or null when one of them was to be avoided or met before. */
+  private addQueues(append: Append, namespace: string, names: readonly string[]): readonly string[] | null {
+    let isWhole = true;
     for (const name of names) {
       const topic = this.tables.catalog.topic(namespace, 'queue', name);
-      if (topic === null || this.avoid?.includes(name)) continue;
-      const queue = this.tables.queues.get(topic.queues[levelOf(topic, append)]!);
-      if (queue === undefined || (append.copies && this.rows.queues.includes(queue))) continue;
-      this.rows.add(queue, 0, records);
+      const queue = topic === null ? undefined : this.tables.queues.get(topic.queues[levelOf(topic, append)]!);
+      if (queue === undefined) continue;
+      if (this.avoid?.includes(name) || (this.meets && this.rows.queues.includes(queue))) isWhole = false;
+      else this.rows.add(queue, 0, append.records);
     }
+    return isWhole ? names : null;
   }
 
   /** The only work per record: each record's routing key is its own, its key, or its tag. */

@@ -333,7 +333,7 @@ export class Names {
 
   async bind(principal: Principal, binding: Binding): Promise<void> {
     this.authorise(principal, 'consume', 'topic', binding.namespace, binding.source);
-    this.authorise(principal, 'update', 'topic', binding.namespace, binding.destination);
+    this.authoriseDestination(principal, binding);
     const { routing, catalog } = this.shard.tables;
     const { namespace, source, destination } = binding;
     if (routing.exchange(namespace, source) === null && catalog.topic(namespace, 'topic', source)?.kind !== 'topic') {
@@ -348,8 +348,13 @@ export class Names {
     await this.shard.change([{ k: 'bind', row: binding }]);
   }
 
+  /** To lead messages into an exchange is to publish to it; a queue is changed by what it is bound to. */
+  private authoriseDestination(principal: Principal, { destinationKind, namespace, destination }: Binding): void {
+    this.authorise(principal, destinationKind === 'exchange' ? 'publish' : 'update', 'topic', namespace, destination);
+  }
+
   async unbind(principal: Principal, binding: Binding): Promise<void> {
-    this.authorise(principal, 'update', 'topic', binding.namespace, binding.destination);
+    this.authoriseDestination(principal, binding);
     const row = this.shard.tables.routing.bound(binding);
     const orphans = row === null ? [] : this.orphansGone(binding.namespace, [row]);
     await this.shard.change([{ k: 'unbind', row: binding }, ...orphans]);

@@ -1,5 +1,6 @@
 /** What queues do by themselves, and what several queues do at once: ends at the head, limits, priorities, transactions. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { encodeBatch } from './testing/batch-codec.ts';
 import { SimBroker, TESTER } from './testing/sim-broker.ts';
 import { SimRandom } from './testing/sim-random.ts';
 import type { Exchange, LeaseConsumer, Leased, Topic, TopicAttributes } from './types.ts';
@@ -141,6 +142,33 @@ describe('a message that has lived its time', () => {
     s.publish(work, ['k|t|x']);
     s.rest(100);
     expect(ready(s, work)).toBe(0);
+  });
+});
+
+describe('a message that cannot become a dead letter', () => {
+  it('ends without one, whoever ends it, and nobody falls', async () => {
+    const s = await sim();
+    const dead = await s.queue('dead');
+    const work = await s.queue('work', { ...toDead, messageTtlMs: 1000 });
+    const damaged = (body: string): { payload: Buffer } => {
+      const payload = encodeBatch([body]);
+      payload.writeUInt32BE(1000, 8);
+      return { payload };
+    };
+    s.publish(work, [''], damaged('rejected'));
+    const group = s.ownGroup(work);
+    const me = {};
+    expect(s.broker.leaseOne(TESTER, group, work.queues[0]!, me, 0, () => undefined)).toBe(true);
+    s.broker.settle(group, work.queues[0]!, 0, 'reject');
+    s.publish(work, [''], damaged('expired'));
+    s.publish(work, ['k|t|good']);
+    s.rest(1100);
+    expect(ready(s, work)).toBe(0);
+    expect(s.readFrom(dead.queues[0]!, 0).map(([, body]) => body)).toEqual(['good']);
+    expect(s.warnings).toEqual([
+      "message 0 of 'work' ended without a dead letter: a record passes the end",
+      "message 1 of 'work' ended without a dead letter: a record passes the end",
+    ]);
   });
 });
 
@@ -496,6 +524,29 @@ describe('an exchange', () => {
     s.publish(some, ['k|t|left over'], { ...through, exchange: 'first', routingKey: 'other' });
     expect(s.readFrom(some.queues[0]!, 0).map(([, body]) => body)).toEqual(['routed']);
     expect(s.readFrom(rest.queues[0]!, 0).map(([, body]) => body)).toEqual(['left over']);
+  });
+
+  it('gives it to a log topic too, and to the queues bound to that, each once', async () => {
+    const s = await sim();
+    const log = await s.topic('log');
+    const bound = await s.queue('bound');
+    await s.run(s.broker.createExchange(TESTER, exchange('x', 'direct', { alternate: 'log' })));
+    await s.bind('log', 'bound');
+    s.publish(log, ['k|t|left over'], { ...through, exchange: 'x', routingKey: 'k' });
+    for (const topic of [log, bound]) expect(s.readFrom(topic.queues[0]!, 0)).toEqual([[0, 'left over']]);
+  });
+
+  it('that routes a dead letter where it must not go again does not give it to its alternate', async () => {
+    const s = await sim();
+    const rest = await s.queue('rest');
+    const work = await s.queue('work', { messageTtlMs: 10, deadLetter: { exchange: 'x', routingKey: 'k' } });
+    await s.run(s.broker.createExchange(TESTER, exchange('y', 'fanout')));
+    await s.run(s.broker.createExchange(TESTER, exchange('x', 'direct', { alternate: 'y' })));
+    await s.bind('x', 'work', 'k');
+    await s.bind('y', 'rest', '');
+    s.publish(work, ['k|t|x']);
+    s.rest(100);
+    expect([ready(s, work), ready(s, rest)]).toEqual([0, 0]);
   });
 
   it('that holds routes when the time has come, by what is bound then', async () => {

@@ -275,6 +275,11 @@ export interface Codec {
   readonly format: FormatTag;
   readonly name: string;
   decode(payload: Buffer, bytesMax: number): Message[];
+  /**
+   * The one message of the payload as bindings see it: with all headers its publisher gave it, also those that `decode`
+   * takes for something else. Without this hook what `decode` gives.
+   */
+  routed?(payload: Buffer): Message;
   /** Writes what only the broker knows into a payload that has just been copied to the log's tail (base offset, epoch). */
   stamp?(payload: Buffer, baseOffset: Offset, epoch: number): void;
   /** The dead letter's payload for record `record`; without this hook the core writes a canonical record. */

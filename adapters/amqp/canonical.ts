@@ -33,8 +33,11 @@ const textProperties = {
 type TextProperty = keyof typeof textProperties;
 const textPropertyNames = Object.keys(textProperties) as readonly TextProperty[];
 
-/** Reads a stored AMQP message. Throws BrokerError `corrupt-message` or WireError where it is damaged. */
-export function messageOfStored(payload: Buffer): Message {
+/**
+ * Reads a stored AMQP message; `takesHeaders`: what headers say that are ours is put back to where it came from. Throws BrokerError
+ * `corrupt-message` or WireError where it is damaged.
+ */
+export function messageOfStored(payload: Buffer, takesHeaders = true): Message {
   const view = new StoredView().read(payload);
   const properties = readProperties(payload, view.propertiesAt, view.propertiesAt + view.propertiesBytes);
   const routingKey = payload.toString('utf8', view.routingKeyAt, view.routingKeyAt + view.routingKeyBytes);
@@ -57,11 +60,11 @@ export function messageOfStored(payload: Buffer): Message {
     message.expirationMs = Number(properties.expiration);
   if (properties.priority !== undefined) message.priority = properties.priority;
   if (properties.deliveryMode !== undefined) message.persistent = properties.deliveryMode === 2;
-  if (properties.clusterId !== undefined) {
+  if (takesHeaders && properties.clusterId !== undefined) {
     message.headers.push({ name: 'amqp.clusterId', value: Buffer.from(properties.clusterId) });
   }
   for (const { key, field } of properties.headers ?? []) {
-    if (!takeHeader(message, key, field)) message.headers.push(headerOfField(key, field));
+    if (!takesHeaders || !takeHeader(message, key, field)) message.headers.push(headerOfField(key, field));
   }
   return message;
 }

@@ -219,12 +219,12 @@ export class Channel implements AppendTarget {
     else this.#answerSlot(slot, outcome);
   }
 
-  /** basic.recover: everything unanswered goes back, at once. */
+  /** basic.recover: everything unanswered goes back, at once. What a transaction has answered waits for its commit. */
   recover(): void {
     const unacked = this.#unacked;
-    this.transaction?.answers.clear();
+    const answers = this.transaction?.answers;
     for (let slot = unacked.firstSlot, last = unacked.lastSlot; slot <= last; slot++) {
-      if (unacked.sourceAt(slot) >= 0) this.#answerSlot(slot, 'requeue');
+      if (unacked.sourceAt(slot) >= 0 && answers?.has(unacked.tagAt(slot)) !== true) this.#answerSlot(slot, 'requeue');
     }
   }
 
@@ -329,7 +329,7 @@ export class Channel implements AppendTarget {
   awaitAppend(sequence: number, bytes: number): void {
     this.#pendingAppends++;
     this.connection.unwritten.add(bytes);
-    if (sequence > 0) this.confirms.awaited();
+    if (sequence > 0) this.confirms.awaited(sequence);
   }
 
   /** A publish was not taken by every queue, and its publisher is told so. */

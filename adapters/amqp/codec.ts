@@ -21,6 +21,10 @@ export const codec: Codec = {
     return [readable(() => messageOfStored(payload))];
   },
 
+  routed(payload: Buffer): Message {
+    return readable(() => messageOfStored(payload, false));
+  },
+
   deadLetter(payload: Buffer, _record: number, death: Death): DeadLetter {
     const letter = readable(() => deadLetterOf(payload, death));
     const { key, tag } = readable(() => messageOfStored(letter.payload));

@@ -60,6 +60,9 @@ export interface Shared {
   ended(connection: Connection): void;
 }
 
+/** Octets that a client has not taken, before what it sends is no longer read. */
+const heldBytesMax = 8 * 1024 * 1024;
+
 export class Connection implements Asker {
   readonly shared: Shared;
   readonly context: AdapterContext;
@@ -115,7 +118,7 @@ export class Connection implements Asker {
     this.content = new DeliveryContent(shared.counts);
     this.principal = shared.context.anonymous(info.remote.host);
     this.channelMax = shared.limits.channelsPerConnectionMax;
-    this.loan = { spare: Buffer.alloc(0), gatheredBytes: 0, gatheredBytesMax: shared.limits.contentBytesMax };
+    this.loan = { spare: Buffer.alloc(0), gatheringBytes: 0, gatheringBytesMax: shared.limits.contentBytesMax };
     this.#stream = stream;
     this.#outbox = new Outbox(stream, { onDrain: () => this.#drained() });
     this.frames = new FrameWriter(this.#outbox, shared.limits.frameBytesMaxBeforeTune);
@@ -149,12 +152,22 @@ export class Connection implements Asker {
     return this.#outbox.congested;
   }
 
+  /** Octets written that its client has not taken yet. */
+  get heldBytes(): number {
+    return this.#outbox.heldBytes;
+  }
+
   // ------------------------------------------------------------ reading, and not reading
 
   readonly #intakeTarget: IntakeTarget = {
     turnBegins: (octets) => {
       this.turnMs = this.broker.nowMs();
       this.shared.counts.bytesIn += octets;
+    },
+    // Requests are small and answers may be large, or not taken. Not at the first congestion, though: what is read are
+    // also the acknowledgements of a busy consumer.
+    turnEnds: () => {
+      if (this.heldBytes > heldBytesMax) this.stall();
     },
     headerAccepted: () => sendStart(this),
     headerRefused: () => {
@@ -228,7 +241,7 @@ export class Connection implements Asker {
   async closeChannel(channel: Channel): Promise<void> {
     const lost = channel.release();
     channel.closing = true;
-    await this.topology.removeUnused(this, lost);
+    await this.removeUnused(lost);
     this.forget(channel);
     this.frames.method(channel.number, 'channel.close-ok', {});
   }
@@ -285,7 +298,7 @@ export class Connection implements Asker {
       this.context.log.debug(fields, answer.message);
       this.shared.counts.channelErrors++;
       channel.fail(answer, key >>> 16, key & 0xffff);
-      this.#removeUnused(channel.release());
+      void this.removeUnused(channel.release());
     } else {
       this.context.log.info(fields, answer.message);
       this.close(answer, key);
@@ -319,11 +332,11 @@ export class Connection implements Asker {
     this.destroyAfter(this.limits.closeTimeoutMs);
   }
 
-  /** The client closes in order: what belongs to it is gone before it is told so. */
+  /** The client closes in order: what belongs to it is gone before it is told so, unless that cannot be (a full disk). */
   async closeInOrder(): Promise<void> {
     this.state = 'closing';
     this.#releaseChannels();
-    await this.topology.removeOwnedBy(this);
+    await this.#asFarAsPossible(this.topology.removeOwnedBy(this));
     this.frames.method(0, 'connection.close-ok', {});
     this.finish();
   }
@@ -371,18 +384,24 @@ export class Connection implements Asker {
     for (const channel of this.channels.values()) if (!channel.closing) lost.push(...channel.release());
     this.channels.clear();
     this.#lastChannel = null;
-    this.#removeUnused(lost);
+    void this.removeUnused(lost);
   }
 
-  #removeUnused(topics: readonly Topic[]): void {
-    if (topics.length > 0) this.#inBackground(this.topology.removeUnused(this, topics));
+  /** Ends the auto-delete queues among those whose readers ended. */
+  async removeUnused(topics: readonly Topic[]): Promise<void> {
+    if (topics.length > 0) await this.#asFarAsPossible(this.topology.removeUnused(topics));
   }
 
   #removeQueues(): void {
-    this.#inBackground(this.topology.removeOwnedBy(this));
+    void this.#asFarAsPossible(this.topology.removeOwnedBy(this));
   }
 
-  #inBackground(work: Promise<void>): void {
-    work.catch((error: unknown) => this.context.log.warn({ error: String(error) }, 'a queue of an ended reader stays'));
+  async #asFarAsPossible(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (error instanceof InvariantError) throw error;
+      this.context.log.warn({ error: String(error) }, 'a queue of an ended reader stays');
+    }
   }
 }

@@ -3,7 +3,8 @@
  * frame, the body as its pieces arrive. Each octet is copied once, from the chunk to where the core takes it.
  *
  * Invariants: one buffer per connection is lent from message to message (the core copies during append), unless
- * channels interleave their contents; memory grows with what has arrived, not with what a header announces.
+ * channels interleave their contents; memory grows with what has arrived, not with what a header announces; the buffers
+ * that the channels of a connection gather in are bounded together.
  */
 
 import { AmqpError } from './amqp-error.ts';
@@ -17,8 +18,9 @@ const empty = Buffer.alloc(0);
 /** What the channels of a connection share: the buffer they take turns with, and a limit on what they gather together. */
 export interface Loan {
   spare: Buffer;
-  gatheredBytes: number;
-  readonly gatheredBytesMax: number;
+  /** The sizes of the buffers that contents are being gathered in. */
+  gatheringBytes: number;
+  readonly gatheringBytesMax: number;
 }
 
 /**
@@ -56,7 +58,6 @@ export class ContentAssembly {
   filled = 0;
   mandatory = false;
   #bodyBytes = 0;
-  #gathered = 0;
   readonly #loan: Loan;
 
   constructor(loan: Loan) {
@@ -73,7 +74,7 @@ export class ContentAssembly {
     mandatory: boolean,
   ): void {
     if (this.buffer.length === 0) {
-      this.buffer = this.#loan.spare;
+      this.#take(this.#loan.spare);
       this.#loan.spare = empty;
     }
     this.#reserve(0, storedOverheadBytes + exchangeBytes + keyBytes);
@@ -115,15 +116,6 @@ export class ContentAssembly {
     const bytes = end - start;
     if (bytes > this.missing)
       throw new AmqpError('FRAME_ERROR', `body is larger than the ${this.#bodyBytes} octets announced`);
-    const loan = this.#loan;
-    loan.gatheredBytes += bytes;
-    this.#gathered += bytes;
-    if (loan.gatheredBytes > loan.gatheredBytesMax) {
-      throw new AmqpError(
-        'RESOURCE_ERROR',
-        `contents being sent on this connection exceed ${loan.gatheredBytesMax} octets`,
-      );
-    }
     this.#reserve(this.filled, bytes);
     source.copy(this.buffer, this.filled, start, end);
     this.filled += bytes;
@@ -133,8 +125,7 @@ export class ContentAssembly {
   end(): void {
     this.expects = 'method';
     const loan = this.#loan;
-    loan.gatheredBytes -= this.#gathered;
-    this.#gathered = 0;
+    loan.gatheringBytes -= this.buffer.length;
     if (this.buffer.length <= keptBytesMax && this.buffer.length > loan.spare.length) loan.spare = this.buffer;
     this.buffer = empty;
   }
@@ -142,11 +133,20 @@ export class ContentAssembly {
   #reserve(filled: number, bytes: number): void {
     const wanted = filled + bytes;
     if (wanted <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(
-      Math.max(slabBytesMin, wanted, Math.min(this.buffer.length * 2, this.#whole())),
+    const before = this.buffer;
+    this.#take(Buffer.allocUnsafeSlow(Math.max(slabBytesMin, wanted, Math.min(before.length * 2, this.#whole()))));
+    before.copy(this.buffer, 0, 0, filled);
+  }
+
+  #take(buffer: Buffer): void {
+    const loan = this.#loan;
+    loan.gatheringBytes += buffer.length - this.buffer.length;
+    this.buffer = buffer;
+    if (loan.gatheringBytes <= loan.gatheringBytesMax) return;
+    throw new AmqpError(
+      'RESOURCE_ERROR',
+      `contents being sent on this connection exceed ${loan.gatheringBytesMax} octets`,
     );
-    this.buffer.copy(grown, 0, 0, filled);
-    this.buffer = grown;
   }
 
   #whole(): number {

@@ -120,12 +120,15 @@ function newDeath(
   return { type: 'F', value: entry };
 }
 
+/** A publisher may have sent the header with any count. */
+const countMax = 2n ** 63n - 1n;
+
 function countedUp(death: FieldValue): FieldValue {
   if (death.type !== 'F') return death;
   return {
     type: 'F',
     value: death.value.map((entry) =>
-      entry.key === 'count' && entry.field.type === 'l'
+      entry.key === 'count' && entry.field.type === 'l' && entry.field.value < countMax
         ? { key: 'count', field: { type: 'l', value: entry.field.value + 1n } as const }
         : entry,
     ),

@@ -2,8 +2,8 @@
  * Direct replies (RabbitMQ): a channel that consumes the name `amq.rabbitmq.reply-to` gets a name of its own put into
  * the reply-to property of what it publishes, and what is published to that name goes to it at once, through no queue.
  *
- * Invariant: a name is found while its consumer is there, and never given to another. Who cannot take a reply now does
- * not get it: nothing is kept for him.
+ * Invariant: a name is found while its consumer is there, and never given to another. Nothing is stored for a consumer:
+ * replies wait with what else is written to its connection, and are dropped when that is too much.
  */
 
 import type { Random } from '../../core/types.ts';
@@ -12,6 +12,8 @@ import { generatedName } from './names.ts';
 import type { StoredView } from './stored-message.ts';
 
 export const repliesName = 'amq.rabbitmq.reply-to';
+/** Octets that wait for a client that does not read, before replies to it are dropped. */
+const heldBytesMax = 32 * 1024 * 1024;
 const prefix = `${repliesName}.`;
 
 export const isReplyName = (name: string): boolean => name === repliesName || name.startsWith(prefix);
@@ -50,8 +52,9 @@ export class DirectReplies {
   /** Hands a stored message over, if somebody is there for it. */
   deliver(name: string, payload: Buffer, view: StoredView): void {
     const consumer = this.find(name);
-    if (consumer === null || consumer.channel.closing || consumer.channel.connection.congested) return;
+    if (consumer === null || consumer.channel.closing) return;
     const { channel, tagOctets } = consumer;
+    if (channel.connection.heldBytes > heldBytesMax) return;
     channel.connection.frames.deliver(channel.number, tagOctets, channel.nextTag(), false, payload, view);
   }
 }

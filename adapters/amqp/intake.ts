@@ -17,6 +17,8 @@ const olderHeader = Buffer.from('AMQP\x01\x01\x00\x09', 'latin1');
 export interface IntakeTarget {
   /** Octets came in and are about to be handed over. */
   turnBegins(octets: number): void;
+  /** They were handed over, as far as nobody holds the intake. */
+  turnEnds(): void;
   headerAccepted(): void;
   headerRefused(): void;
   /** The octets cannot be cut into frames any further; nothing more is handed over. */
@@ -82,9 +84,11 @@ export class Intake {
     if (this.#stopped || this.#head.length < protocolHeader.length) return;
     try {
       const end = this.#parser.push(chunk, start);
-      if (end === chunk.length) return;
-      const rest = chunk.subarray(end);
-      this.#kept.unshift(lasts ? rest : Buffer.from(rest));
+      if (end < chunk.length) {
+        const rest = chunk.subarray(end);
+        this.#kept.unshift(lasts ? rest : Buffer.from(rest));
+      }
+      if (!this.#stopped) this.#target.turnEnds();
     } catch (error) {
       // Handlers of frames throw nothing, so it is the parser.
       this.stop();

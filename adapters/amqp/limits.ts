@@ -13,7 +13,7 @@ const limits = {
   messageBytesMax: 16 * 1024 * 1024,
   unackedPerChannelMax: 100_000,
   consumersPerChannelMax: 10_000,
-  /** Bodies being received at the same time on one connection, together. */
+  /** Memory for messages being received at the same time on one connection, together. */
   contentBytesMax: 128 * 1024 * 1024,
   /** Messages of one transaction, together. */
   transactionBytesMax: 64 * 1024 * 1024,

@@ -109,15 +109,26 @@ describe('publish and deliver', () => {
     await client.open(1);
   });
 
-  test('contents that are announced and begun everywhere are bounded together', async () => {
-    const { client: connect } = await harness({ limits: { contentBytesMax: 5000 } });
-    const client = await connect();
-    await client.open(2);
-    for (const channel of [1, 2]) {
+  test.each([
+    ['bodies', { body: 300_000, sent: 100_000, headers: 0 }],
+    ['announcements', { body: 300_000, sent: 0, headers: 0 }],
+    ['headers', { body: 1, sent: 0, headers: 60_000 }],
+  ])('contents begun everywhere are bounded together, by their %s too', async (_what, { body, sent, headers }) => {
+    const { client: connect } = await harness({ limits: { contentBytesMax: 1024 * 1024 } });
+    const client = await connect({ frameMax: 131_072 });
+    const begin = (channel: number): void => {
       client.send(channel, 'basic.publish', { exchange: '', routingKey: 'q' });
-      client.raw(definitions.encodeProperties(60, channel, 4000, {}));
-      client.raw(publishBytes(channel, {}, {}, Buffer.alloc(3000), 3000).subarray(-3008));
+      client.raw(definitions.encodeProperties(60, channel, body, { headers: { h: 'x'.repeat(headers) } }));
+      if (sent > 0) client.raw(publishBytes(channel, {}, {}, Buffer.alloc(sent), sent).subarray(-sent - 8));
+    };
+    for (let channel = 1; channel <= 25; channel++) {
+      if (channel > 1) await client.open(channel);
+      // One after the other is no trouble, and neither are a few at once.
+      for (let n = 0; n < 3; n++) client.publish(channel, { exchange: '', routingKey: 'q' }, {}, Buffer.alloc(300_000));
     }
+    for (const channel of [1, 2, 3]) begin(channel);
+    await client.open(26);
+    for (let channel = 4; channel <= 25; channel++) begin(channel);
     expect((await client.expect(0, 'connection.close'))['replyCode']).toBe(506);
   });
 });
@@ -348,6 +359,22 @@ describe('a consumer that does not read', () => {
     for (let i = 1; i <= 60; i++) {
       await slow.expect(1, 'basic.deliver');
       expect((await slow.content(1)).body.length).toBe(body.length);
+    }
+  });
+
+  test('is not read for ever: answers that nobody takes are bounded, and none is lost', async () => {
+    const { client: connect, adapter } = await harness();
+    const client = await connect({ frameMax: 131_072 });
+    client.pause();
+    const nowhere = { exchange: '', routingKey: 'none', mandatory: true };
+    for (let n = 0; n < 40; n++) client.publish(1, nowhere, { messageId: `${n}` }, Buffer.alloc(1_000_000), 100_000);
+    await turns(200);
+    expect(adapter.counts!['unroutable']).toBeGreaterThan(7);
+    expect(adapter.counts!['unroutable']).toBeLessThan(12);
+    client.resume();
+    for (let n = 0; n < 40; n++) {
+      await client.expect(1, 'basic.return');
+      expect((await client.content(1)).properties['messageId']).toBe(`${n}`);
     }
   });
 

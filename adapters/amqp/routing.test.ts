@@ -43,6 +43,31 @@ describe('an exchange', () => {
     });
   });
 
+  test.each([
+    ['x-key', 'a'],
+    ['TAGS', 'a'],
+    ['timestamp_in_ms', { '!': 'int64', value: 1001 }],
+    ['amqp.messageId', 'a'],
+    ['x-tombstone', true],
+  ])('of headers sees the header %s, whatever else it says here', async (name, value) => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    await client.exchange(1, 'x', 'headers');
+    await client.bind(1, 'q', 'x', '', { 'x-match': 'all-with-x', [name]: value });
+    await client.exchange(1, 'h', 'x-consistent-hash', { arguments: { 'hash-header': name } });
+    for (const queue of ['h0', 'h1', 'h2', 'h3']) {
+      await client.declare(1, queue);
+      await client.bind(1, queue, 'h', '1');
+    }
+    client.publish(1, { exchange: 'x', routingKey: '' }, { headers: { [name]: value }, timestamp: 1 }, Buffer.alloc(0));
+    expect(await client.bodies(1, 'q')).toEqual(['']);
+    if (typeof value !== 'string') return;
+    for (let n = 0; n < 60; n++)
+      client.publish(1, { exchange: 'h', routingKey: 'k' }, { headers: { [name]: `${n}` } }, Buffer.from('m'));
+    for (const queue of ['h0', 'h1', 'h2', 'h3']) expect(await client.bodies(1, queue)).not.toEqual([]);
+  });
+
   test('holds messages back as long as their header says, also over a restart, and shows that it did', async () => {
     let on = await harness();
     const client = await on.client();
@@ -127,6 +152,22 @@ test('CC and BCC are further routing keys, and of BCC nobody hears', async () =>
   );
 });
 
+test('CC counts before the alternate, which gets a message only when no key of it is routed', async () => {
+  const { client: connect } = await harness();
+  const client = await connect();
+  await client.exchange(1, 'rest', 'fanout');
+  await client.exchange(1, 'x', 'direct', { arguments: { 'alternate-exchange': 'rest' } });
+  for (const queue of ['a', 'r']) await client.declare(1, queue);
+  await client.bind(1, 'a', 'x', 'a');
+  await client.bind(1, 'r', 'rest', '');
+  const publish = (body: string, ...CC: string[]): void =>
+    client.publish(1, { exchange: 'x', routingKey: 'miss' }, { headers: { CC } }, Buffer.from(body));
+  publish('one of them', 'a');
+  publish('none', 'no');
+  expect(await client.bodies(1, 'a')).toEqual(['one of them']);
+  expect(await client.bodies(1, 'r')).toEqual(['none']);
+});
+
 describe('direct replies', () => {
   const consume = { queue: 'amq.rabbitmq.reply-to', consumerTag: 'replies', noAck: true, arguments: {} };
 
@@ -154,6 +195,33 @@ describe('direct replies', () => {
     await turns(10);
     server.send(1, 'queue.declare', { queue: name, passive: true, arguments: {} });
     expect((await server.expect(1, 'channel.close'))['replyCode']).toBe(404);
+  });
+
+  test('wait for a client that is slow to read, and are dropped when it is too much', async () => {
+    const { client: connect } = await harness();
+    const [asker, server] = [await connect(), await connect({ frameMax: 131_072 })];
+    await server.declare(1, 'rpc');
+    await asker.consume(1, consume.queue, consume);
+    asker.publish(1, { exchange: '', routingKey: 'rpc' }, { replyTo: 'amq.rabbitmq.reply-to' }, Buffer.from('?'));
+    await server.consume(1, 'rpc', { noAck: true });
+    await server.expect(1, 'basic.deliver');
+    const to = { exchange: '', routingKey: String((await server.content(1)).properties['replyTo']) };
+    asker.pause();
+    for (let n = 0; n < 40; n++) server.publish(1, to, { messageId: `${n}` }, Buffer.alloc(1_000_000), 100_000);
+    await server.confirms(1);
+    asker.resume();
+    let count = 0;
+    for (; count < 40; count++) {
+      await turns(5);
+      if (asker.waiting === 0) break;
+      await asker.expect(1, 'basic.deliver');
+      expect((await asker.content(1)).properties['messageId']).toBe(`${count}`);
+    }
+    expect(count).toBeGreaterThan(30);
+    expect(count).toBeLessThan(40);
+    server.publish(1, to, {}, Buffer.from('again'));
+    await asker.expect(1, 'basic.deliver');
+    expect((await asker.content(1)).body.toString()).toBe('again');
   });
 
   test.each([

@@ -220,6 +220,91 @@ describe('rights', () => {
   });
 });
 
+test.each([
+  ['', 'q', 'amq.default'],
+  ['', 'amq.rabbitmq.reply-to.x', 'amq.default'],
+  ['amq.direct', 'k', 'amq.direct'],
+  ['none', 'k', 'none'],
+])(
+  'who may not write to exchange %o, key %o, is told at the publish, in a transaction too',
+  async (exchange, routingKey, shown) => {
+    const on = await harness();
+    await on.broker.putUser({ name: 'admin', host: '' }, 'admin', 'secret');
+    const rule = {
+      id: '1',
+      allow: true,
+      namespace: 'default',
+      user: 'reader',
+      resource: 'topic',
+      pattern: '*',
+    } as const;
+    await on.broker.putRule(BROKER, { ...rule, actions: ['consume'] });
+    const client = await on.client({ user: 'reader' });
+    for (const isTx of [false, true]) {
+      if (isTx) {
+        client.send(1, 'tx.select');
+        await client.expect(1, 'tx.select-ok');
+      }
+      client.publish(1, { exchange, routingKey }, {}, Buffer.from('m'));
+      expect(await client.expect(1, 'channel.close')).toMatchObject({
+        replyText: `ACCESS_REFUSED - access to exchange '${shown}' in vhost '/' refused for user 'reader'`,
+        classId: 60,
+        methodId: 40,
+      });
+      client.send(1, 'channel.close-ok');
+      await client.open(1);
+    }
+  },
+);
+
+test('exchanges are bound by who may write to the one and read the other', async () => {
+  const on = await harness();
+  await on.broker.putUser({ name: 'admin', host: '' }, 'admin', 'secret');
+  const rule = { allow: true, namespace: 'default', user: 'writer', resource: 'topic' } as const;
+  await on.broker.putRule(BROKER, { ...rule, id: '1', pattern: '*', actions: ['create', 'publish', 'consume'] });
+  await on.broker.putRule(BROKER, { ...rule, id: '2', allow: false, pattern: 'closed', actions: ['publish'] });
+  const client = await on.client({ user: 'writer' });
+  for (const name of ['from', 'to', 'closed']) await client.exchange(1, name, 'fanout');
+  const binding = { source: 'from', destination: 'to', routingKey: '', arguments: {} };
+  client.send(1, 'exchange.bind', binding);
+  await client.expect(1, 'exchange.bind-ok');
+  expect(on.broker.bindings(BROKER, 'default')).toHaveLength(1);
+  client.send(1, 'exchange.unbind', binding);
+  await client.expect(1, 'exchange.unbind-ok');
+  expect(on.broker.bindings(BROKER, 'default')).toEqual([]);
+  client.send(1, 'exchange.bind', { ...binding, destination: 'closed' });
+  expect((await client.expect(1, 'channel.close'))['replyCode']).toBe(403);
+});
+
+test('an auto-delete queue ends by itself: who reads it last needs no right to delete', async () => {
+  const on = await harness();
+  const creator = await on.client();
+  for (const queue of ['cancelled', 'closed', 'left']) await creator.declare(1, queue, { autoDelete: true });
+  await on.broker.putUser({ name: 'admin', host: '' }, 'admin', 'secret');
+  await on.broker.putRule(BROKER, {
+    id: '1',
+    allow: true,
+    namespace: 'default',
+    pattern: '*',
+    user: 'reader',
+    resource: 'topic',
+    actions: ['describe', 'consume'],
+  });
+  const client = await on.client({ user: 'reader' });
+  await client.open(2);
+  await client.consume(1, 'left');
+  await client.consume(2, 'closed');
+  const consumerTag = await client.consume(2, 'cancelled');
+  client.send(2, 'basic.cancel', { consumerTag });
+  await client.expect(2, 'basic.cancel-ok');
+  client.send(2, 'channel.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+  await client.expect(2, 'channel.close-ok');
+  client.destroy();
+  await turns(10);
+  for (const queue of ['cancelled', 'closed', 'left']) expect(on.broker.topic('default', queue)).toBeNull();
+  expect(on.warnings).toEqual([]);
+});
+
 describe('a full disk', () => {
   test('publishers are refused and told, reading and answering go on, and it lifts by itself', async () => {
     const on = await harness();
@@ -248,6 +333,26 @@ describe('a full disk', () => {
     await client.delivery(1, 'after');
     expect(await client.expect(1, 'basic.ack')).toEqual({ deliveryTag: 3, multiple: false });
   });
+});
+
+test('closing is answered when what belongs to the client cannot be deleted', async () => {
+  const on = await harness();
+  const client = await on.client();
+  await client.declare(1, 'mine', { exclusive: true });
+  await client.declare(1, 'unused', { autoDelete: true });
+  await client.consume(1, 'unused');
+  on.broker.deleteTopic = async () => {
+    throw new BrokerError('storage-full', 'the disk is full');
+  };
+  await client.declare(1, 'cancelled', { autoDelete: true });
+  client.send(1, 'basic.cancel', { consumerTag: await client.consume(1, 'cancelled') });
+  await client.expect(1, 'basic.cancel-ok');
+  client.send(1, 'channel.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+  await client.expect(1, 'channel.close-ok');
+  client.send(0, 'connection.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+  await client.expect(0, 'connection.close-ok');
+  await client.closed();
+  expect(on.warnings).toContain('a queue of an ended reader stays');
 });
 
 describe('a topic that gains queues', () => {

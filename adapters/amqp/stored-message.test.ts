@@ -5,7 +5,7 @@ import type { Message } from '../../core/types.ts';
 import { outgoingOf } from './canonical.ts';
 import { codec } from './codec.ts';
 import { readProperties } from './content-properties.ts';
-import { fieldOf } from './field-table.ts';
+import { type FieldTable, type FieldValue, fieldOf } from './field-table.ts';
 import { makeStored, StoredView, writeStoredHead } from './stored-message.ts';
 import { propertyBytes } from './testing/amqplib-encoder.ts';
 import * as arbitraries from './testing/arbitraries.ts';
@@ -247,6 +247,24 @@ describe('dead letters', () => {
     // As RabbitMQ 3.10.8 was seen to write what comes in front of earlier deaths.
     expect(tables[0]!.map(({ key }) => key)).toEqual(['count', 'exchange', 'queue', 'reason', 'routing-keys', 'time']);
     expect(fieldOf(headersOf(payload).headers!, 'x-first-death-queue')?.value).toEqual(Buffer.from('a'));
+  });
+
+  test('do not count above what the field holds, whatever count a publisher has sent', () => {
+    const text = (value: string): FieldValue => ({ type: 'S', value: Buffer.from(value) });
+    const count: FieldValue = { type: 'l', value: 2n ** 63n - 1n };
+    const forged: FieldValue = {
+      type: 'F',
+      value: [
+        { key: 'queue', field: text('work') },
+        { key: 'reason', field: text('rejected') },
+        { key: 'count', field: count },
+      ],
+    };
+    const headers: FieldTable = [{ key: 'x-death', field: { type: 'A', value: [forged] } }];
+    const letter = codec.deadLetter!(makeStored(0, '', 'work', { headers }, Buffer.from('x')), 0, death);
+    const deaths = fieldOf(headersOf(letter.payload).headers!, 'x-death');
+    const [first] = deaths?.type === 'A' ? deaths.value : [];
+    expect(first?.type === 'F' && fieldOf(first.value, 'count')).toEqual(count);
   });
 
   test('keep further routing keys, unless another takes their place, and know where they must not go again', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { harness } from './testing/harness.ts';
 import type { RawClient } from './testing/raw-client.ts';
+import { turns } from './testing/test-clock.ts';
 
 const toQueue = (client: RawClient, queue: string, ...bodies: string[]): void => {
   for (const body of bodies) client.publish(1, { exchange: '', routingKey: queue }, {}, Buffer.from(body));
@@ -26,6 +27,30 @@ describe('the life of queues and exchanges', () => {
     expect((await other.expect(1, 'channel.close'))['replyCode']).toBe(404);
   });
 
+  test('an exclusive queue is its connection only from its first moment on', async () => {
+    const { client: connect, broker } = await harness();
+    const [client, other] = [await connect(), await connect()];
+    await other.open(2);
+    const committed = Promise.withResolvers<void>();
+    const createTopic = broker.createTopic.bind(broker);
+    broker.createTopic = async (...args) => {
+      const topic = await createTopic(...args);
+      await committed.promise;
+      return topic;
+    };
+    client.send(1, 'queue.declare', { queue: 'mine', exclusive: true, arguments: {} });
+    await turns(5);
+    other.send(1, 'queue.declare', { queue: 'mine', passive: true, arguments: {} });
+    expect((await other.expect(1, 'channel.close'))['replyCode']).toBe(405);
+    other.send(2, 'queue.declare', { queue: 'mine', exclusive: true, arguments: {} });
+    expect((await other.expect(2, 'channel.close'))['replyCode']).toBe(405);
+    committed.resolve();
+    await client.expect(1, 'queue.declare-ok');
+    await other.open(3);
+    other.send(3, 'queue.declare', { queue: 'mine', passive: true, arguments: {} });
+    expect((await other.expect(3, 'channel.close'))['replyCode']).toBe(405);
+  });
+
   test('an auto-delete queue goes with its last consumer', async () => {
     const { client: connect } = await harness();
     const client = await connect();
@@ -45,6 +70,24 @@ describe('the life of queues and exchanges', () => {
     client.send(1, 'queue.delete', { queue: 'q' });
     expect(await client.expect(1, 'basic.cancel')).toEqual({ consumerTag: tag, nowait: true });
     expect(await client.expect(1, 'queue.delete-ok')).toEqual({ messageCount: 0 });
+  });
+
+  test('unbinding is what binding was: the last queue by empty names, and nobody else of an exclusive one', async () => {
+    const { client: connect, broker, internal } = await harness();
+    const [client, other] = [await connect(), await connect()];
+    await client.exchange(1, 'x', 'direct');
+    await client.declare(1, 'mine', { exclusive: true });
+    await client.bind(1, '', 'x', '');
+    const bound = () => broker.bindings(internal, 'default').map(({ routingKey }) => routingKey);
+    expect(bound()).toEqual(['mine']);
+    // As RabbitMQ, only where there is something to unbind.
+    other.send(1, 'queue.unbind', { queue: 'mine', exchange: 'x', routingKey: 'another', arguments: {} });
+    await other.expect(1, 'queue.unbind-ok');
+    other.send(1, 'queue.unbind', { queue: 'mine', exchange: 'x', routingKey: 'mine', arguments: {} });
+    expect((await other.expect(1, 'channel.close'))['replyCode']).toBe(405);
+    client.send(1, 'queue.unbind', { queue: '', exchange: 'x', routingKey: '', arguments: {} });
+    await client.expect(1, 'queue.unbind-ok');
+    expect(bound()).toEqual([]);
   });
 
   test('a server-named queue gets a name nobody else has', async () => {

@@ -5,10 +5,11 @@
  * - an AMQP queue is a topic of kind `queue` with one queue; what only AMQP says of it (durable, exclusive,
  *   auto-delete, arguments) lies in the topic's `extra` attributes, word for word;
  * - a log topic is seen as a durable queue without arguments and as a durable topic exchange, and is never deleted;
- * - an exclusive queue belongs to one live connection; the map of owners is the only state here, and it dies with them.
+ * - an exclusive queue belongs to one live connection, from when it is there, which is before it is committed; the owners
+ *   are the only state here, and it dies with them.
  */
 
-import type { Exchange, Group, Principal, Topic } from '../../core/types.ts';
+import type { Binding, Exchange, Group, Principal, Topic } from '../../core/types.ts';
 import type { Verbs } from '../../core/verbs.ts';
 import { AmqpError } from './amqp-error.ts';
 import { fieldOfHeader, tableText } from './canonical-header.ts';
@@ -42,7 +43,7 @@ const groupTopics = [
 export const noSuchQueue = (name: string, virtualHost: string): AmqpError =>
   new AmqpError('NOT_FOUND', `no queue '${name}' in vhost '${virtualHost}'`);
 
-export const noSuchExchange = (name: string, virtualHost: string): AmqpError =>
+const noSuchExchange = (name: string, virtualHost: string): AmqpError =>
   new AmqpError('NOT_FOUND', `no exchange '${name}' in vhost '${virtualHost}'`);
 
 export const queuePlace = (name: string, virtualHost: string): string => `queue '${name}' in vhost '${virtualHost}'`;
@@ -53,6 +54,8 @@ export const exchangePlace = (name: string, virtualHost: string): string =>
 export class Topology {
   readonly #broker: Verbs;
   readonly #owned = new Map<Topic['id'], { readonly topic: Topic; readonly owner: Asker }>();
+  /** Who is creating an exclusive queue, by its place: others can find it already. */
+  readonly #creators = new Map<string, Asker>();
 
   /** For what no client asks for: its rights are not the question when its queues end with it. */
   readonly #internal: Principal;
@@ -69,7 +72,7 @@ export class Topology {
     const topic = this.#named(asker.namespace, name);
     if (topic === null) return null;
     if (!shapeOf(topic).exclusive) return topic;
-    const owner = this.#owned.get(topic.id)?.owner;
+    const owner = this.#owned.get(topic.id)?.owner ?? this.#creators.get(placeOf(asker.namespace, name));
     // Without an owner it is on its way out: nobody may hold on to it any more.
     if (owner === undefined) return null;
     if (owner !== asker) throw locked(name, asker.virtualHost);
@@ -99,16 +102,22 @@ export class Topology {
 
   async create(asker: Asker, name: string, shape: QueueShape): Promise<Topic> {
     const { queues, attributes } = meaningOf(shape.arguments);
-    const topic = await this.#broker.createTopic(asker.principal, {
-      namespace: asker.namespace,
-      kind: 'queue',
-      name,
-      queues,
-      owner: 'amqp',
-      attributes: { ...attributes, retention: { mode: 'consumed' }, extra: extraOf(shape) },
-    });
-    if (shape.exclusive) this.#owned.set(topic.id, { topic, owner: asker });
-    return topic;
+    const place = placeOf(asker.namespace, name);
+    if (shape.exclusive) this.#creators.set(place, asker);
+    try {
+      const topic = await this.#broker.createTopic(asker.principal, {
+        namespace: asker.namespace,
+        kind: 'queue',
+        name,
+        queues,
+        owner: 'amqp',
+        attributes: { ...attributes, retention: { mode: 'consumed' }, extra: extraOf(shape) },
+      });
+      if (shape.exclusive) this.#owned.set(topic.id, { topic, owner: asker });
+      return topic;
+    } finally {
+      if (this.#creators.get(place) === asker) this.#creators.delete(place);
+    }
   }
 
   /** Refuses what the declared exclusivity makes impossible, as RabbitMQ does before it compares anything else. */
@@ -116,7 +125,17 @@ export class Topology {
     if (shapeOf(topic).exclusive !== exclusive) throw locked(topic.name, asker.virtualHost);
   }
 
-  async remove(asker: Asker, topic: Topic, principal: Principal = asker.principal): Promise<void> {
+  /** Throws RESOURCE_LOCKED when the bound queue is another connection's; RabbitMQ asks that only of a binding that is there. */
+  checkUnbind(asker: Asker, binding: Binding): void {
+    try {
+      this.find(asker, binding.destination);
+    } catch (error) {
+      const rows = this.#broker.bindings(this.#internal, asker.namespace);
+      if (rows.some((row) => isSame(row, binding))) throw error;
+    }
+  }
+
+  async remove(topic: Topic, principal: Principal): Promise<void> {
     const owned = this.#owned.get(topic.id);
     // At once, so that nobody else begins to delete it too.
     this.#owned.delete(topic.id);
@@ -134,24 +153,25 @@ export class Topology {
       if (owner !== asker || !this.#owned.has(topic.id)) continue;
       // One that nobody used (x-expires) is gone already.
       if (this.#broker.topicByUuid(topic.uuid) === null) this.#owned.delete(topic.id);
-      else await this.remove(asker, topic, this.#internal);
+      else await this.remove(topic, this.#internal);
     }
   }
 
-  /** Deletes those auto-delete queues among the topics that nobody reads any more. */
-  async removeUnused(asker: Asker, topics: readonly Topic[]): Promise<void> {
+  /** Deletes those auto-delete queues among the topics that nobody reads any more, whatever rights the last reader had. */
+  async removeUnused(topics: readonly Topic[]): Promise<void> {
     for (const topic of topics) {
       if (topic.kind !== 'queue' || !shapeOf(topic).autoDelete) continue;
       const group = this.#broker.groupById(topic.ownGroup);
       if (this.consumers(topic, group) > 0 || this.#broker.topic(topic.namespace, topic.name)?.id !== topic.id)
         continue;
-      await this.remove(asker, topic);
+      await this.remove(topic, this.#internal);
     }
   }
 
   /** Forgets all owners: every connection was cut, and the core's state is being folded anew. */
   forget(): void {
     this.#owned.clear();
+    this.#creators.clear();
   }
 
   /** Deletes what should not have outlived the last stop: queues that are not durable, and queues of connections. */
@@ -224,6 +244,15 @@ export class Topology {
     return predeclaredTypes[name] !== undefined;
   }
 }
+
+const placeOf = (namespace: string, name: string): string => `${namespace}\0${name}`;
+
+const isSame = (one: Binding, other: Binding): boolean =>
+  one.source === other.source &&
+  one.destinationKind === other.destinationKind &&
+  one.destination === other.destination &&
+  one.routingKey === other.routingKey &&
+  one.arguments === other.arguments;
 
 function plainExchange(namespace: string, name: string, type: Exchange['type']): Exchange {
   return { namespace, name, type, durable: true, autoDelete: false, internal: name === internalExchange, extra: {} };

@@ -69,6 +69,50 @@ describe('a transaction', () => {
     expect(await client.bodies(1, 'q')).toEqual(['b']);
   });
 
+  test('keeps its acknowledgements when everything else is recovered', async () => {
+    const { client: connect } = await harness();
+    const client = await connect();
+    await client.declare(1, 'q');
+    client.toQueue(1, 'q', 'a', 'b', 'c');
+    await select(client);
+    const [first, , third] = [await get(client, 'q'), await get(client, 'q'), await get(client, 'q')];
+    client.send(1, 'basic.ack', { deliveryTag: first });
+    client.send(1, 'basic.ack', { deliveryTag: third });
+    client.send(1, 'basic.recover', { requeue: true });
+    await client.expect(1, 'basic.recover-ok');
+    expect(await client.declare(1, 'q')).toMatchObject({ messageCount: 1 });
+    client.send(1, 'tx.rollback');
+    await client.expect(1, 'tx.rollback-ok');
+    client.send(1, 'basic.ack', { deliveryTag: first });
+    await commit(client);
+    client.send(1, 'basic.recover', { requeue: true });
+    await client.expect(1, 'basic.recover-ok');
+    expect(await client.bodies(1, 'q')).toEqual(['b', 'c']);
+  });
+
+  test('gives direct replies with its commit, and none with a rollback', async () => {
+    const { client: connect } = await harness();
+    const [asker, server] = [await connect(), await connect()];
+    await server.declare(1, 'rpc');
+    await asker.consume(1, 'amq.rabbitmq.reply-to', { noAck: true });
+    asker.publish(1, { exchange: '', routingKey: 'rpc' }, { replyTo: 'amq.rabbitmq.reply-to' }, Buffer.from('?'));
+    await server.consume(1, 'rpc', { noAck: true });
+    await server.expect(1, 'basic.deliver');
+    const to = { exchange: '', routingKey: String((await server.content(1)).properties['replyTo']), mandatory: true };
+    await select(server);
+    server.publish(1, to, {}, Buffer.from('never'));
+    server.send(1, 'tx.rollback');
+    await server.expect(1, 'tx.rollback-ok');
+    server.publish(1, to, {}, Buffer.from('answer'));
+    await asker.nothing();
+    server.send(1, 'tx.commit');
+    await server.expect(1, 'basic.return');
+    await server.content(1);
+    await server.expect(1, 'tx.commit-ok');
+    await asker.expect(1, 'basic.deliver');
+    expect((await asker.content(1)).body.toString()).toBe('answer');
+  });
+
   test('returns what is unroutable with its commit', async () => {
     const { client: connect } = await harness();
     const client = await connect();

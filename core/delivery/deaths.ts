@@ -9,7 +9,7 @@
  * loop. Until then it is too little, never too much, so that nothing dies or is refused that should not.
  */
 import type { Codecs } from '../destinations.ts';
-import { BrokerError } from '../errors.ts';
+import { BrokerError, InvariantError } from '../errors.ts';
 import { SETTLE } from '../log/parts.ts';
 import { type Queue, UnitCursor } from '../log/queue.ts';
 import { unitBase, unitCount, unitExpiry, unitFlags, unitStoreTime } from '../log/units.ts';
@@ -40,9 +40,12 @@ const TIMER_MAX_MS = 24 * 3600 * 1000;
 export interface DeathHooks {
   /**
    * Publishes the dead letter and settles the original in the log, atomically. False when no rule says where to: then
-   * the message is simply settled. Throws BrokerError when it cannot be done now.
+   * the message is simply settled. Throws a retriable BrokerError when it cannot be done now; whatever else it throws
+   * says that it cannot be done at all.
    */
   deadLetter(line: LeaseLine, leased: Leased, death: Death['reason'], attempts: number): boolean;
+  /** A message ends without its dead letter, which can never be made or published. */
+  warn(text: string, error: unknown): void;
   /** The line that reads this queue for its own group, null where there is none and none is needed. */
   lineOf(queue: Queue): LeaseLine | null;
   /** The line is looked at again in a later turn. */
@@ -88,7 +91,10 @@ export class Deaths {
     return max >= 0 && leased.deliveries >= max ? 'delivery-limit' : null;
   }
 
-  /** False when it has to be tried again later. */
+  /**
+   * False when it has to be tried again later. It is called from timers and from the log's commit, and again after each
+   * start: what cannot be a dead letter (it is damaged, or too large with its headers) ends without one.
+   */
   bury(line: LeaseLine, leased: Leased, reason: Death['reason']): boolean {
     const { ledger } = line;
     try {
@@ -100,7 +106,13 @@ export class Deaths {
     } catch (error) {
       // The journal failed in the middle of it, and everybody has been told: the next start finds the message here.
       if (this.shard.log.lost !== null) return false;
-      if (!(error instanceof BrokerError) || !error.retriable) throw error;
+      if (error instanceof InvariantError) throw error;
+      if (!(error instanceof BrokerError) || !error.retriable) {
+        this.hooks.warn(`message ${leased.offset} of '${line.topic.name}' ended without a dead letter`, error);
+        ledger.skip(leased.offset, 1);
+        this.settled(line, leased.offset, 1);
+        return true;
+      }
       const notBeforeMs = this.shard.log.storeTimeMs() + RETRY_MS;
       // Else a restart would find the lease that ended here, and count it as a delivery.
       if (ledger.requeue(leased.offset, false, notBeforeMs)) {

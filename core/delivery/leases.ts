@@ -62,12 +62,14 @@ export class Leases {
     cold: ColdReader,
     codecs: Codecs,
     deadLetter: DeathHooks['deadLetter'],
+    warn: DeathHooks['warn'],
   ) {
     this.shard = shard;
     this.reader = reader;
     this.cold = cold;
     this.deaths = new Deaths(shard, reader, codecs, {
       deadLetter,
+      warn,
       lineOf: (queue) => this.ownLine(queue),
       schedule: (line) => this.schedule(line),
       arm: (line) => this.arm(line),

@@ -19,6 +19,7 @@ const WEIGHT_MAX = 1_000_000;
 
 export class HashTable implements RouteTable {
   readonly looksInside: boolean;
+  readonly looksAtEachKey = false;
   private readonly on: HashedBy | null;
   private readonly shares = new Map<string, Share>();
 

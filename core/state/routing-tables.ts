@@ -61,6 +61,8 @@ export interface RouteTable {
   readonly nodeCount: number;
   /** The answer depends on more of the message than its routing key. */
   readonly looksInside: boolean;
+  /** Of a message with several routing keys, each may match something else; else it is asked for the first. */
+  readonly looksAtEachKey: boolean;
 }
 
 export function openTable({ type, hashOn }: Pick<Exchange, 'type' | 'hashOn'>): RouteTable {
@@ -80,6 +82,7 @@ export function openTable({ type, hashOn }: Pick<Exchange, 'type' | 'hashOn'>): 
 
 class FanoutTable implements RouteTable {
   readonly looksInside = false;
+  readonly looksAtEachKey = false;
   private readonly node = new RouteNode();
 
   add(identity: string, row: Binding): void {
@@ -103,6 +106,7 @@ class FanoutTable implements RouteTable {
 
 class DirectTable implements RouteTable {
   readonly looksInside = false;
+  readonly looksAtEachKey = true;
   private readonly nodes = new Map<string, RouteNode>();
 
   add(identity: string, row: Binding): void {
@@ -155,6 +159,7 @@ function wordsOf(text: string): string[] {
 
 class TopicTable implements RouteTable {
   readonly looksInside = false;
+  readonly looksAtEachKey = true;
   private readonly root = new Place(false);
   private step = 0;
   private current: Place[] = [];
@@ -230,6 +235,7 @@ class TopicTable implements RouteTable {
 
 class HeadersTable implements RouteTable {
   readonly looksInside = true;
+  readonly looksAtEachKey = false;
   private readonly entries = new Map<string, { match: Binding['match']; node: RouteNode }>();
 
   add(identity: string, row: Binding): void {

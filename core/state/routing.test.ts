@@ -232,6 +232,53 @@ describe('exchanges bound to exchanges', () => {
   });
 });
 
+describe('several routing keys', () => {
+  it('are routed together: each queue once, and an alternate gets what none of them routes', () => {
+    const table = routing(
+      { ...exchange('d', 'direct'), alternate: 'rest' },
+      exchange('rest', 'fanout'),
+      binding('d', 'q1', 'a'),
+      binding('d', 'q1', 'b'),
+      binding('d', 'q2', 'b'),
+      binding('rest', 'q3'),
+    );
+    const route = (...keys: string[]): string[] => [...table.route(NS, table.exchange(NS, 'd')!, keys, null)].sort();
+    expect(route('miss', 'a')).toEqual(['q1']);
+    expect(route('b', 'a', 'miss')).toEqual(['q1', 'q2']);
+    expect(route('miss', 'too')).toEqual(['q3']);
+  });
+
+  it('are one message to an exchange that shares out', () => {
+    const table = routing(exchange('h', 'hash'), ...['q1', 'q2', 'q3', 'q4'].map((q) => binding('h', q, '1')));
+    const h = table.exchange(NS, 'h')!;
+    const keys = Array.from({ length: 20 }, (_, n) => `k${n}`);
+    expect(table.route(NS, h, keys, null)).toEqual(table.route(NS, h, 'k0', null));
+  });
+});
+
+describe('alternates', () => {
+  it('get nothing of what a binding takes, wherever that leads', () => {
+    const table = routing(
+      { ...exchange('f', 'fanout'), alternate: 'rest' },
+      exchange('nowhere', 'direct'),
+      exchange('rest', 'fanout'),
+      toExchange('f', 'nowhere'),
+      binding('rest', 'q'),
+    );
+    expect(routed(table, 'f', 'k')).toEqual([]);
+  });
+
+  it('that are no exchanges are told, each time the route comes to them', () => {
+    const table = routing({ ...exchange('d', 'direct'), alternate: 'log' }, binding('d', 'q', 'k'));
+    for (let n = 0; n < 2; n++) {
+      expect(routed(table, 'd', 'other')).toEqual([]);
+      expect(table.left).toEqual(['log']);
+      expect(routed(table, 'd', 'k')).toEqual(['q']);
+      expect(table.left).toEqual([]);
+    }
+  });
+});
+
 describe('what is remembered', () => {
   it('the same array until a binding changes, also for other keys that the same bindings take', () => {
     const table = routing(exchange('e', 'topic'), binding('e', 'q1', 'a.#'), binding('e', 'q2', '*.b'));

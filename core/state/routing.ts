@@ -4,7 +4,8 @@
  *
  * A source is the name of an exchange, or of a log topic when no exchange row of that name exists: then it behaves as a
  * topic exchange. A route follows bindings from exchange to exchange, and from one whose bindings take nothing to its
- * alternate, each exchange once.
+ * alternate, each exchange once; what a binding leads to in the end is not asked. A message of several routing keys is
+ * routed once, by all of them together.
  *
  * Invariants: the queues that one set of matching nodes leads to are one array, the same object until a row changes, so
  * that what is made of it (an interned set of queues) can be found again by it. What an exchange took part in that looks
@@ -17,6 +18,9 @@ import { openTable, type RouteNode, type RouteTable } from './routing-tables.ts'
 /** Routing keys remembered per namespace, and combinations of nodes; beyond it all are forgotten. */
 export const ROUTES_CACHED_MAX = 16_384;
 
+/** The routing key of a message, or all it has. */
+export type RoutingKeys = string | readonly string[];
+
 const NOWHERE: readonly string[] = Object.freeze([]);
 
 /** Routes of a log topic's records to the queues bound to it. */
@@ -26,7 +30,7 @@ export interface TopicRoutes {
   /** Other queues take some records: ask `route` for each. */
   readonly perRecord: boolean;
   /** All queues that take a record, those of `whole` among them. */
-  route(routingKey: string, message: (() => Message) | null): readonly string[];
+  route(keys: RoutingKeys, message: (() => Message) | null): readonly string[];
 }
 
 interface Source {
@@ -66,6 +70,8 @@ export class Routing {
   private nodes: RouteNode[] = [];
   private readonly walked = new Set<string>();
   private readonly path: string[] = [];
+  /** Alternates that the last route came to and that are no exchanges: they may be something else. */
+  readonly left: string[] = [];
   private looksInside = false;
   private hasAlternate = false;
   private readonly collect = (node: RouteNode): void => {
@@ -197,7 +203,8 @@ export class Routing {
   // ---------------------------------------------------------------- routes
 
   /** Names of the queues that a message published to the exchange goes to, each once. */
-  route(namespace: string, exchange: Exchange, routingKey: string, message: (() => Message) | null): readonly string[] {
+  route(namespace: string, exchange: Exchange, keys: RoutingKeys, message: (() => Message) | null): readonly string[] {
+    this.left.length = 0;
     const space = this.namespaces.get(namespace);
     if (space === undefined) return NOWHERE;
     const source = space.sources.get(exchange.name);
@@ -207,7 +214,7 @@ export class Routing {
       retype(source, exchange);
       forgetRoutes(space);
     }
-    return this.routeFrom(space, exchange.name, routingKey, message);
+    return this.routeFrom(space, exchange.name, keys, message);
   }
 
   topicRoutes(namespace: string, topicName: string): TopicRoutes | null {
@@ -225,14 +232,15 @@ export class Routing {
   private routeFrom(
     space: Namespace,
     from: string,
-    routingKey: string,
+    keys: RoutingKeys,
     message: (() => Message) | null,
   ): readonly string[] {
-    const cached = space.routes.get(from)?.get(routingKey);
+    if (typeof keys !== 'string') return this.routeAll(space, from, keys, message);
+    const cached = space.routes.get(from)?.get(keys);
     if (cached !== undefined) return cached;
-    this.walk(space, from, (table) => table.match(routingKey, message, this.collect));
+    this.walk(space, from, (table) => table.match(keys, message, this.collect));
     const queues = this.combine(space);
-    if (this.looksInside) return queues;
+    if (this.looksInside || this.left.length > 0) return queues;
     if (space.cached >= ROUTES_CACHED_MAX) forgetKeys(space);
     space.cached++;
     let routes = space.routes.get(from);
@@ -240,8 +248,22 @@ export class Routing {
       routes = new Map();
       space.routes.set(from, routes);
     }
-    routes.set(routingKey, queues);
+    routes.set(keys, queues);
     return queues;
+  }
+
+  private routeAll(
+    space: Namespace,
+    from: string,
+    keys: readonly string[],
+    message: (() => Message) | null,
+  ): readonly string[] {
+    const first = keys.slice(0, 1);
+    this.walk(space, from, (table) => {
+      for (const key of table.looksAtEachKey ? keys : first) table.match(key, message, this.collect);
+    });
+    this.nodes = [...new Set(this.nodes)];
+    return this.combine(space);
   }
 
   private compileTopic(space: Namespace, source: Source): TopicRoutes {
@@ -254,15 +276,16 @@ export class Routing {
     // What an alternate gets is what the bindings left over: with both, each record is asked for.
     if (this.hasAlternate) perRecord = true;
     const whole = perRecord && this.hasAlternate ? NOWHERE : this.combine(space);
-    const route = (routingKey: string, message: (() => Message) | null): readonly string[] =>
-      perRecord ? this.routeFrom(space, source.name, routingKey, message) : whole;
+    const route = (keys: RoutingKeys, message: (() => Message) | null): readonly string[] =>
+      perRecord ? this.routeFrom(space, source.name, keys, message) : whole;
     return { whole, perRecord, route };
   }
 
   /** Lets `match` collect nodes in each table that can be reached from the source, along the nodes it collects. */
   private walk(space: Namespace, from: string, match: (table: RouteTable) => void): void {
-    const { nodes, path, walked } = this;
+    const { nodes, path, walked, left } = this;
     nodes.length = 0;
+    left.length = 0;
     path.length = 0;
     path.push(from);
     walked.clear();
@@ -286,7 +309,9 @@ export class Routing {
       const alternate = space.exchanges.get(name)?.alternate;
       if (alternate === undefined) continue;
       this.hasAlternate = true;
-      if (!taken) path.push(alternate);
+      if (taken) continue;
+      path.push(alternate);
+      if (!space.exchanges.has(alternate) && !left.includes(alternate)) left.push(alternate);
     }
   }
 

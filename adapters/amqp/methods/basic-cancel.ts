@@ -13,5 +13,5 @@ export function basicCancel(
   else if (channel.replies?.tag === consumerTag) channel.endReplies();
   if (!nowait) channel.connection.frames.method(channel.number, 'basic.cancel-ok', { consumerTag });
   if (consumer === undefined || consumer.topic.kind !== 'queue' || !shapeOf(consumer.topic).autoDelete) return;
-  return channel.connection.topology.removeUnused(channel.connection, [consumer.topic]);
+  return channel.connection.removeUnused([consumer.topic]);
 }

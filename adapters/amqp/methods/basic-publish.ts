@@ -21,10 +21,10 @@ import { copiesIn } from '../dead-letter.ts';
 import { isReplyName, repliesName } from '../direct-replies.ts';
 import type { FieldTable } from '../field-table.ts';
 import { fieldOf } from '../field-table.ts';
-import { refusedAccess } from '../permissions.ts';
+import { mayWrite, refusedAccess } from '../permissions.ts';
 import { letterNames, numberOf } from '../queue-arguments.ts';
 import { withProperties } from '../stored-message.ts';
-import { exchangePlace, noSuchExchange } from '../topology.ts';
+import { exchangePlace } from '../topology.ts';
 
 const basicClass = 60;
 const mandatoryBit = 1;
@@ -111,12 +111,13 @@ function publish(channel: Channel): void {
   const sequence = confirms.selected ? confirms.next() : 0;
   try {
     fill(channel);
-    if (append.exchange === '' && isReplyName(append.routingKey!)) reply(channel, sequence);
-    else if (channel.transaction !== null) {
+    if (channel.transaction !== null) {
+      mayWrite(connection, 'exchange', append.exchange!);
       checkExchange(channel);
       channel.transaction.add(append, content.mandatory);
       connection.shared.counts.published++;
-    } else accepted(channel, appendNow(channel, sequence), sequence);
+    } else if (isReply(append)) reply(channel, sequence);
+    else accepted(channel, appendNow(channel, sequence), sequence);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     refused(channel, error, sequence);
@@ -144,11 +145,17 @@ function accepted(channel: Channel, queues: number, sequence: number): void {
   if (full > 0 && sequence > 0) channel.refuse(sequence);
 }
 
+export const isReply = ({ exchange, routingKey }: Append): boolean => exchange === '' && isReplyName(routingKey!);
+
 /** Through no queue, to who is there. Nobody has to be: to RabbitMQ the name leads to no queue either way. */
+export function handReply({ shared, content }: Connection, { routingKey, payload }: Append): void {
+  shared.replies.deliver(routingKey!, payload, content.view.read(payload));
+}
+
 function reply(channel: Channel, sequence: number): void {
   const { connection, content } = channel;
-  const { view } = connection.content;
-  connection.shared.replies.deliver(append.routingKey!, append.payload, view.read(append.payload));
+  mayWrite(connection, 'exchange', '');
+  handReply(connection, append);
   append.refused = 0;
   if (content.mandatory) returnContent(channel, append);
   if (sequence > 0 && channel.confirms.unroutable()) connection.confirmLater(channel);
@@ -227,18 +234,19 @@ function appendNow(channel: Channel, sequence: number): number {
   return broker.append(principal, append, channel, sequence);
 }
 
-/** False when the exchange is one that is always there and to which nothing was ever bound. Throws when it is none. */
+/**
+ * False when the exchange is one that is always there and to which nothing was ever bound. Throws when it is none, or
+ * is not to be published to; where it is true, the core checks the right.
+ */
 function checkExchange({ connection }: Channel): boolean {
   const { broker, namespace, topology, virtualHost } = connection;
   const name = append.exchange!;
   if (name === '') return true;
   const exchange = broker.exchange(namespace, name);
-  if (exchange === null) {
-    if (topology.logTopic(connection, name) !== null) return true;
-    const builtIn = topology.exchange(connection, name);
-    if (builtIn === null) throw noSuchExchange(name, virtualHost);
-    if (!builtIn.internal) return false;
-  } else if (!exchange.internal) return true;
+  if (exchange === null ? topology.logTopic(connection, name) !== null : !exchange.internal) return true;
+  mayWrite(connection, 'exchange', name);
+  const builtIn = exchange ?? topology.requireExchange(connection, name);
+  if (!builtIn.internal) return false;
   throw new AmqpError('ACCESS_REFUSED', `cannot publish to internal ${exchangePlace(name, virtualHost)}`);
 }
 

@@ -28,7 +28,7 @@ async function remove(channel: Channel, args: Arguments<'queue.delete'>): Promis
     if (args.ifUnused && topology.consumers(topic, group) > 0)
       throw new AmqpError('PRECONDITION_FAILED', `${place} in use`);
     if (args.ifEmpty && messageCount > 0) throw new AmqpError('PRECONDITION_FAILED', `${place} not empty`);
-    await topology.remove(connection, topic);
+    await topology.remove(topic, connection.principal);
   }
   if (!args.nowait) connection.frames.method(channel.number, 'queue.delete-ok', { messageCount });
 }

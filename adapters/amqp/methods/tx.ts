@@ -7,7 +7,7 @@ import { BrokerError } from '../../../core/errors.ts';
 import { AmqpError } from '../amqp-error.ts';
 import type { Channel } from '../channel.ts';
 import { Transaction } from '../transaction.ts';
-import { returnContent } from './basic-publish.ts';
+import { handReply, isReply, returnContent } from './basic-publish.ts';
 
 export function txSelect(channel: Channel): void {
   if (channel.confirms.selected) throw new AmqpError('PRECONDITION_FAILED', 'cannot switch from confirm to tx mode');
@@ -39,9 +39,11 @@ export async function txCommit(channel: Channel): Promise<void> {
       if (taken[n] === 0 && append.refused === 0 && mandatory) returnContent(channel, append);
     });
     channel.answerCommitted(transaction);
+    const replies = appends.filter(isReply);
     const isPartial = appends.some(({ refused }) => (refused ?? 0) > 0);
     transaction.clear();
     await committed;
+    for (const reply of replies) handReply(channel.connection, reply);
     if (isPartial) throw new AmqpError('PRECONDITION_FAILED', 'partial tx completion');
   } else {
     channel.answerCommitted(transaction);

@@ -75,6 +75,11 @@ export class RawClient {
     return this.#bytes;
   }
 
+  /** Frames that came and were not asked for yet. */
+  get waiting(): number {
+    return this.#frames.length;
+  }
+
   raw(bytes: Buffer): void {
     this.#stream.write(bytes);
   }

@@ -85,6 +85,32 @@ export const access = [
     sender.fill(queue, 'c');
     await sender.confirms();
   }),
+  scenario('access: an auto-delete queue whose last reader may only read', async (scene) => {
+    const [cancelled, closed] = [scene.name('cancelled'), scene.name('closed')];
+    const owner = await scene.channel();
+    for (const queue of [cancelled, closed]) await owner.queue(queue, { autoDelete: true });
+    const reader = await scene.channel(as(READER));
+    await reader.consume(cancelled, 'one');
+    await reader.cancel('one');
+    await reader.consume(closed, 'two');
+    await reader.call('channel.close');
+    for (const queue of [cancelled, closed]) await scene.count(queue, 0, 300);
+  }),
+  scenario('access: publishing without the right, in a transaction and to a direct reply', async (scene) => {
+    const link = await scene.link(as(READER));
+    for (const [exchange, routingKey] of [
+      ['', scene.name('no')],
+      ['amq.direct', 'k'],
+      ['', 'amq.rabbitmq.reply-to.made-up'],
+    ] as const) {
+      for (const isTx of [true, false]) {
+        const channel = await link.channel();
+        if (isTx) await channel.call('tx.select');
+        channel.publish(exchange, routingKey, 'm');
+        await channel.call(isTx ? 'tx.commit' : 'tx.select');
+      }
+    }
+  }),
   scenario('access: dead letters need no right of the reader', async (scene) => {
     const [queue, dead] = [scene.name('q'), scene.name('dead')];
     const owner = await scene.channel();

@@ -331,6 +331,18 @@ export const exchanges = [
     await channel.call('exchange.declare', { exchange: a, passive: true });
   }),
 
+  scenario('headers exchange: names that mean something to other protocols', async (scene) => {
+    const channel = await scene.channel();
+    const [exchange, queue] = [scene.name('x'), scene.name('q')];
+    await channel.exchange(exchange, 'headers');
+    await channel.queue(queue);
+    for (const name of ['x-key', 'TAGS', 'amqp.type']) {
+      await channel.bind(queue, exchange, name, { 'x-match': 'all-with-x', [name]: 'v' });
+      channel.publish(exchange, '', name, { headers: { [name]: 'v' } }, { mandatory: true });
+    }
+    await channel.quiet();
+    await channel.drain(queue);
+  }),
   scenario('alternate exchange: takes what nobody wants', async (scene) => {
     const channel = await scene.channel();
     const [main, other, queue, rest] = [scene.name('x'), scene.name('ae'), scene.name('q'), scene.name('rest')];
@@ -381,6 +393,67 @@ export const exchanges = [
     channel.publish(a, 'k', 'm', {}, { mandatory: true });
     await channel.quiet();
     await channel.drain(queue);
+  }),
+  scenario('alternate exchange: a binding that leads nowhere has taken it', async (scene) => {
+    const channel = await scene.channel();
+    const [main, nowhere, other, queue] = [scene.name('x'), scene.name('no'), scene.name('ae'), scene.name('q')];
+    await channel.exchange(other, 'fanout');
+    await channel.exchange(nowhere, 'direct');
+    await channel.exchange(main, 'fanout', { 'alternate-exchange': other });
+    await channel.bindExchange(nowhere, main);
+    await channel.queue(queue);
+    await channel.bind(queue, other);
+    await channel.confirm();
+    channel.publish(main, 'k', 'm', {}, { mandatory: true });
+    await channel.confirms();
+    await channel.drain(queue);
+  }),
+  scenario('alternate exchange: with CC, only when no key is routed', async (scene) => {
+    const channel = await scene.channel();
+    const [main, other, queue, rest] = [scene.name('x'), scene.name('ae'), scene.name('q'), scene.name('rest')];
+    await channel.exchange(other, 'fanout');
+    await channel.exchange(main, 'direct', { 'alternate-exchange': other });
+    for (const one of [queue, rest]) await channel.queue(one);
+    await channel.bind(queue, main, 'k');
+    await channel.bind(rest, other);
+    await channel.confirm();
+    channel.publish(main, 'miss', 'by CC', { headers: { CC: ['k'] } }, { mandatory: true });
+    channel.publish(main, 'k', 'by the key', { headers: { CC: ['miss'] } }, { mandatory: true });
+    channel.publish(main, 'miss', 'by BCC', { headers: { BCC: ['k'] } }, { mandatory: true });
+    channel.publish(main, 'miss', 'by none', { headers: { CC: ['miss too'] } }, { mandatory: true });
+    await channel.confirms();
+    await channel.drain(queue);
+    await channel.drain(rest);
+  }),
+  scenario('alternate exchange: not for a dead letter that would go round', async (scene) => {
+    const channel = await scene.channel();
+    const [main, other, queue, rest] = [scene.name('x'), scene.name('ae'), scene.name('q'), scene.name('rest')];
+    await channel.exchange(other, 'fanout');
+    await channel.exchange(main, 'direct', { 'alternate-exchange': other });
+    await channel.queue(queue, {}, { 'x-dead-letter-exchange': main, 'x-message-ttl': 50 });
+    await channel.queue(rest);
+    await channel.bind(queue, main, 'k');
+    await channel.bind(rest, other);
+    channel.publish(main, 'k', 'm');
+    await scene.sleep(300);
+    await scene.count(queue, 0);
+    await scene.count(rest, 0);
+  }),
+  scenario('consistent hash: one copy, however many keys', async (scene) => {
+    const channel = await scene.channel();
+    const exchange = scene.name('x');
+    await channel.exchange(exchange, 'x-consistent-hash');
+    channel.isTold = false;
+    const all = ['a', 'b', 'c', 'd'].map((one) => scene.name(one));
+    for (const queue of all) {
+      await channel.queue(queue);
+      await channel.bind(queue, exchange, '10');
+    }
+    const CC = Array.from({ length: 20 }, (_, n) => `key-${n}`);
+    channel.publish(exchange, 'key', 'm', { headers: { CC } });
+    let total = 0;
+    for (const queue of all) total += (await channel.drain(queue)).length;
+    scene.tell(`${total} in all`);
   }),
   scenario('consistent hash: one of the queues, the same for the same key', async (scene) => {
     const channel = await scene.channel();

@@ -286,6 +286,53 @@ export const publishing = [
     await (await link.channel()).call('tx.commit');
     await (await link.channel()).call('tx.rollback');
   }),
+  scenario('tx: recover brings back what is not acknowledged, and nothing of the transaction', async (scene) => {
+    const channel = await scene.channel();
+    const queue = scene.name('q');
+    await channel.queue(queue);
+    channel.fill(queue, 'a', 'b', 'c', 'd');
+    await channel.call('tx.select');
+    for (let i = 0; i < 4; i++) await channel.get(queue, false);
+    channel.ack(1);
+    channel.nack(3, true);
+    await channel.call('basic.recover', { requeue: true });
+    await channel.passive(queue);
+    await channel.call('tx.commit');
+    await scene.count(queue, 3);
+    await channel.drain(queue);
+  }),
+  scenario('tx: recover, and then a rollback', async (scene) => {
+    const channel = await scene.channel();
+    const queue = scene.name('q');
+    await channel.queue(queue);
+    channel.fill(queue, 'a', 'b');
+    await channel.call('tx.select');
+    for (let i = 0; i < 2; i++) await channel.get(queue, false);
+    channel.ack(1);
+    await channel.call('basic.recover', { requeue: true });
+    await channel.call('tx.rollback');
+    channel.ack(1);
+    await channel.call('tx.commit');
+    await scene.count(queue, 1);
+    await channel.drain(queue);
+  }),
+  scenario('tx: a direct reply', async (scene) => {
+    const [client, server] = [await scene.channel(), await scene.channel()];
+    const queue = scene.name('q');
+    await server.queue(queue);
+    await client.consume('amq.rabbitmq.reply-to', 'replies', { noAck: true });
+    client.publish('', queue, 'question', { replyTo: 'amq.rabbitmq.reply-to' });
+    await scene.count(queue, 1);
+    const replyTo = String((await server.get(queue))?.properties['replyTo']);
+    await server.call('tx.select');
+    server.publish('', replyTo, 'rolled back', {}, { mandatory: true });
+    await server.quiet();
+    await server.call('tx.rollback');
+    server.publish('', replyTo, 'committed', {}, { mandatory: true });
+    await server.quiet();
+    await server.call('tx.commit');
+    await client.quiet();
+  }),
   scenario('tx: a message to many queues, and a full one', async (scene) => {
     const channel = await scene.channel();
     const [a, b] = [scene.name('a'), scene.name('b')];

@@ -23,6 +23,20 @@ const args = (name: string, table: Table, fields: Fields = {}) =>
 const durable = { durable: true };
 
 export const queues = [
+  scenario('queue: unbound by empty names, and by another connection', async (scene) => {
+    const [channel, other] = [await scene.channel(), await scene.channel()];
+    const [exchange, queue] = [scene.name('x'), scene.name('q')];
+    await channel.exchange(exchange, 'direct');
+    await channel.queue(queue, { exclusive: true });
+    await channel.bind('', exchange, '');
+    channel.publish(exchange, queue, 'bound');
+    await other.call('queue.unbind', { queue, exchange: scene.name('no'), routingKey: queue });
+    await other.call('queue.unbind', { queue, exchange, routingKey: queue });
+    await channel.call('queue.unbind', { queue: '', exchange, routingKey: '' });
+    channel.publish(exchange, queue, 'not bound', {}, { mandatory: true });
+    await channel.quiet();
+    await channel.drain(queue);
+  }),
   again('the same', [durable, {}], [durable, {}]),
   again('not durable', [durable, {}], [{ durable: false }, {}]),
   again('durable', [{ durable: false }, {}], [durable, {}]),
