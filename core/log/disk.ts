@@ -20,6 +20,7 @@ export interface DiskFile {
   size(): number;
   /** Returns the number of bytes read; less than `length` only at the end of the file. */
   read(target: Buffer, targetStart: number, length: number, position: number): number;
+  /** `done` comes in a later turn. Off the loop, unless the disk knows of a way that is as good as memory. */
   readAsync(
     target: Buffer,
     targetStart: number,

@@ -6,6 +6,7 @@ import { assert } from '../../core/errors.ts';
 import type { Disk, DiskError, DiskFile } from '../../core/log/disk.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { diskError, diskErrorOfNumber } from './disk-errors.ts';
+import { QuickReads } from './quick-reads.ts';
 import { Syncer } from './syncer.ts';
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_TRUNC } = fs.constants;
@@ -14,6 +15,7 @@ const OPEN_FLAGS = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT | O
 export class FileDisk implements Disk {
   readonly root: string;
   readonly #lock: DirectoryLock;
+  readonly #quick = new QuickReads();
   #syncer: Syncer | null = null;
 
   /** Makes the directory when it is missing, durably. */
@@ -43,7 +45,8 @@ export class FileDisk implements Disk {
     const full = this.#full(name);
     try {
       if (mode === 'create') fs.mkdirSync(path.dirname(full), { recursive: true, mode: 0o700 });
-      return new OpenFile(name, fs.openSync(full, OPEN_FLAGS[mode], 0o600), () => (this.#syncer ??= new Syncer()));
+      const fd = fs.openSync(full, OPEN_FLAGS[mode], 0o600);
+      return new OpenFile(name, fd, this.#quick, () => (this.#syncer ??= new Syncer()));
     } catch (cause) {
       throw diskError('open', name, cause);
     }
@@ -131,14 +134,16 @@ function syncDirectory(full: string): void {
 class OpenFile implements DiskFile {
   readonly path: string;
   readonly #fd: number;
+  readonly #quick: QuickReads;
   readonly #syncer: () => Syncer;
   /** Reads and syncs under way elsewhere; the descriptor is closed after the last of them. */
   #underWay = 0;
   #isClosed = false;
 
-  constructor(name: string, fd: number, syncer: () => Syncer) {
+  constructor(name: string, fd: number, quick: QuickReads, syncer: () => Syncer) {
     this.path = name;
     this.#fd = fd;
+    this.#quick = quick;
     this.#syncer = syncer;
   }
 
@@ -169,6 +174,16 @@ class OpenFile implements DiskFile {
     done: (error: DiskError | null, bytes: number) => void,
   ): void {
     this.#assertOpen();
+    const now = (): DiskError | number => {
+      try {
+        return this.read(target, targetStart, length, position);
+      } catch (error) {
+        return error as DiskError;
+      }
+    };
+    const told = (result: DiskError | number): void =>
+      typeof result === 'number' ? done(null, result) : done(result, 0);
+    if (this.#quick.try(length, now, told)) return;
     this.#underWay++;
     let total = 0;
     const more = (): void => {
