@@ -36,6 +36,10 @@ export interface DiskFile {
    * sync itself, without the way there and back.
    */
   syncAsync(done: (error: DiskError | null, tookMs: number) => void): void;
+  /** Zeros over [from, to), written elsewhere, piece after piece; `done` comes in a later turn. One at a time per file. */
+  zeroAsync(from: number, to: number, done: (error: DiskError | null) => void): void;
+  /** Returns when nothing writes zeros into the file any more. What was under way still tells its `done`. */
+  awaitZeros(): void;
   truncate(length: number): void;
   /** No more calls; what the system frees with it (the pages of a removed file) is freed elsewhere. */
   close(): void;

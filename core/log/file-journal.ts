@@ -287,6 +287,13 @@ export class FileJournal implements Journal {
     }
   }
 
+  /** What went wrong with the next segment off the loop. A full disk is asked again. */
+  private readonly behind = (error: DiskError): void => {
+    if (this.failed !== null) return;
+    if (error.kind === 'full') this.fullSinceMs = this.options.clock.nowMs();
+    else this.spareFailed(error);
+  };
+
   private spareFailed(error: DiskError): JournalError {
     return this.fail(new JournalError('unknown', 'sync of the next segment failed', { cause: error }));
   }
@@ -298,15 +305,11 @@ export class FileJournal implements Journal {
   prepare(appendedBytes: number): void {
     if (this.failed !== null || this.spare?.ready || !this.askAgain()) return;
     this.fill((spare) => {
-      if (this.fullSinceMs > 0) {
-        spare.fill(spare.total);
-      } else {
-        // Complete when the active segment still holds twice the reserve.
-        const used = this.active.end - this.active.base + appendedBytes;
-        const due = Math.ceil((used / (this.active.head.capacity - 2 * this.options.reserveBytes)) * spare.total);
-        if (due > spare.zeroed) spare.fill(due - spare.zeroed);
-      }
-      spare.syncBehind((error) => this.spareFailed(error));
+      if (this.fullSinceMs > 0) spare.fill(spare.total);
+      // Complete when the active segment still holds twice the reserve.
+      const used = this.active.end - this.active.base + appendedBytes;
+      const due = Math.ceil((used / (this.active.head.capacity - 2 * this.options.reserveBytes)) * spare.total);
+      spare.fillBehind(due, this.behind);
     });
   }
 
@@ -346,7 +349,7 @@ export class FileJournal implements Journal {
   close(): void {
     this.closed = true;
     for (const segment of this.segments) segment.file.close();
-    this.spare?.file.close();
+    this.spare?.close();
     this.failed ??= new JournalError('unknown', 'the journal is closed');
   }
 

@@ -120,6 +120,13 @@ export const MUTANTS: readonly Mutant[] = [
     ...CRASH,
   },
   {
+    name: 'begin a segment while zeros are written into it',
+    file: 'log/segment.ts',
+    find: '    this.file.awaitZeros();\n    this.zeroing = false;\n    this.finished = true;',
+    replace: '    this.zeroing = false;\n    this.finished = true;',
+    ...SEEDS,
+  },
+  {
     name: 'begin a segment before the one before is synced',
     file: 'log/file-journal.ts',
     find: '    this.sync();\n    this.active.sealedEnd = end;',

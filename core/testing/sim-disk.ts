@@ -31,6 +31,7 @@ export type DiskOperation =
   | 'write'
   | 'sync'
   | 'sync-async'
+  | 'zero-async'
   | 'truncate'
   | 'close';
 
@@ -57,7 +58,7 @@ export class SimDisk implements Disk {
   /** Runs before every operation. May throw SimCrash, or a DiskError (for the async calls it goes to their callback). */
   beforeCall: ((call: DiskCall) => void) | null = null;
   /** How long an async call takes, by the clock; without it, until the next turn. */
-  latencyMs: ((op: 'read-async' | 'sync-async', path: string) => number) | null = null;
+  latencyMs: ((op: 'read-async' | 'sync-async' | 'zero-async', path: string) => number) | null = null;
   /** Calls so far. */
   calls = 0;
   private readonly clock: SimClock | null;
@@ -244,7 +245,7 @@ export class SimDisk implements Disk {
   }
 
   /** Calls back in a later turn, unless the process has died by then. */
-  later(op: 'read-async' | 'sync-async', path: string, callback: () => void): void {
+  later(op: 'read-async' | 'sync-async' | 'zero-async', path: string, callback: () => void): void {
     const call = (): void => {
       if (this.dead === null) callback();
     };

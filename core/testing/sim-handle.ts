@@ -12,6 +12,8 @@ export class SimHandle implements DiskFile {
   private readonly file: SimFile;
   private readonly writable: boolean;
   private open = true;
+  /** Writes the zeros that are under way, which happens when they are told of, or when somebody waits for them. */
+  private zeros: (() => void) | null = null;
 
   constructor(disk: SimDisk, file: SimFile, path: string, writable: boolean) {
     this.disk = disk;
@@ -79,6 +81,29 @@ export class SimHandle implements DiskFile {
     });
   }
 
+  zeroAsync(from: number, to: number, done: (error: DiskError | null) => void): void {
+    this.check(true);
+    const length = to - from;
+    let error = this.refusal('zero-async', length);
+    const write = (): void => {
+      if (this.zeros !== write) return;
+      this.zeros = null;
+      const fits = this.file.current.fits(from, length, this.disk.freePages());
+      this.disk.changing(this.file, () => this.file.write(Buffer.alloc(fits), 0, fits, from));
+      if (fits < length)
+        error = new DiskError('full', `write ${this.path}: no space left after ${fits} of ${length} bytes`);
+    };
+    if (error === null) this.zeros = write;
+    this.disk.later('zero-async', this.path, () => {
+      write();
+      done(error);
+    });
+  }
+
+  awaitZeros(): void {
+    this.zeros?.();
+  }
+
   truncate(length: number): void {
     this.check(true);
     this.disk.before('truncate', this.path, length);
@@ -94,13 +119,13 @@ export class SimHandle implements DiskFile {
   }
 
   /** An injected DiskError, for calls that hand it on; a sync that fails forgets what it was to write. */
-  private refusal(op: 'read-async' | 'sync' | 'sync-async', bytes = 0): DiskError | null {
+  private refusal(op: 'read-async' | 'sync' | 'sync-async' | 'zero-async', bytes = 0): DiskError | null {
     try {
       this.disk.before(op, this.path, bytes);
       return null;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      if (op !== 'read-async') this.file.failSync();
+      if (op === 'sync' || op === 'sync-async') this.file.failSync();
       return error;
     }
   }

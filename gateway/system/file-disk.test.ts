@@ -53,6 +53,30 @@ describe('files', () => {
     reader.close();
   });
 
+  it('writes zeros elsewhere, and waits for them where they must be there', async () => {
+    const file = disk.open('zeros', 'create');
+    file.write(Buffer.alloc(3 * 1024 * 1024, 0x7e), 0, 3 * 1024 * 1024, 0);
+    const heard: (string | undefined)[] = [];
+    file.zeroAsync(100, 2 * 1024 * 1024, (error) => heard.push(error?.kind));
+    expect(() => file.zeroAsync(0, 1, () => undefined)).toThrow('one place at a time');
+    file.awaitZeros();
+    const target = Buffer.alloc(3 * 1024 * 1024);
+    file.read(target, 0, target.length, 0);
+    expect(target.subarray(0, 100).every((byte) => byte === 0x7e)).toBe(true);
+    expect(target.subarray(100, 2 * 1024 * 1024).every((byte) => byte === 0)).toBe(true);
+    expect(target.subarray(2 * 1024 * 1024).every((byte) => byte === 0x7e)).toBe(true);
+    expect(heard).toEqual([]);
+    await expect.poll(() => heard).toEqual([undefined]);
+    file.zeroAsync(0, 100, (error) => heard.push(error?.kind));
+    // The descriptor lives until it is done.
+    file.close();
+    await expect.poll(() => heard).toEqual([undefined, undefined]);
+    const reader = disk.open('zeros', 'read');
+    reader.zeroAsync(0, 100, (error) => heard.push(error?.kind));
+    await expect.poll(() => heard).toEqual([undefined, undefined, 'io']);
+    reader.close();
+  });
+
   it('reads off the loop', async () => {
     const file = disk.open('async', 'create');
     file.write(Buffer.from('0123456789'), 0, 10, 0);

@@ -3,11 +3,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { assert } from '../../core/errors.ts';
-import type { Disk, DiskError, DiskFile } from '../../core/log/disk.ts';
+import { type Disk, DiskError, type DiskFile } from '../../core/log/disk.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { diskError, diskErrorOfNumber } from './disk-errors.ts';
 import { QuickReads } from './quick-reads.ts';
 import { Syncer } from './syncer.ts';
+import { Zeroer } from './zeroer.ts';
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_TRUNC } = fs.constants;
 const OPEN_FLAGS = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT | O_TRUNC } as const;
@@ -17,6 +18,11 @@ export class FileDisk implements Disk {
   readonly #lock: DirectoryLock;
   readonly #quick = new QuickReads();
   #syncer: Syncer | null = null;
+  #zeroer: Zeroer | null = null;
+  readonly #threads: Threads = {
+    syncer: () => (this.#syncer ??= new Syncer()),
+    zeroer: () => (this.#zeroer ??= new Zeroer()),
+  };
 
   /** Makes the directory when it is missing, durably. */
   constructor(root: string) {
@@ -46,7 +52,7 @@ export class FileDisk implements Disk {
     try {
       if (mode === 'create') fs.mkdirSync(path.dirname(full), { recursive: true, mode: 0o700 });
       const fd = fs.openSync(full, OPEN_FLAGS[mode], 0o600);
-      return new OpenFile(name, fd, this.#quick, () => (this.#syncer ??= new Syncer()));
+      return new OpenFile(name, fd, this.#quick, this.#threads);
     } catch (cause) {
       throw diskError('open', name, cause);
     }
@@ -101,10 +107,11 @@ export class FileDisk implements Disk {
     });
   }
 
-  /** Ends the sync thread after what it was asked for. */
+  /** Ends the threads after what they were asked for. */
   async stop(): Promise<void> {
-    await this.#syncer?.stop();
+    await Promise.all([this.#syncer?.stop(), this.#zeroer?.stop()]);
     this.#syncer = null;
+    this.#zeroer = null;
   }
 
   #full(name: string): string {
@@ -131,20 +138,27 @@ function syncDirectory(full: string): void {
   }
 }
 
+/** Made when they are first needed. */
+interface Threads {
+  syncer(): Syncer;
+  zeroer(): Zeroer;
+}
+
 class OpenFile implements DiskFile {
   readonly path: string;
   readonly #fd: number;
   readonly #quick: QuickReads;
-  readonly #syncer: () => Syncer;
-  /** Reads and syncs under way elsewhere; the descriptor is closed after the last of them. */
+  readonly #threads: Threads;
+  /** Reads, syncs and zeros under way elsewhere; the descriptor is closed after the last of them. */
   #underWay = 0;
+  #isZeroing = false;
   #isClosed = false;
 
-  constructor(name: string, fd: number, quick: QuickReads, syncer: () => Syncer) {
+  constructor(name: string, fd: number, quick: QuickReads, threads: Threads) {
     this.path = name;
     this.#fd = fd;
     this.#quick = quick;
-    this.#syncer = syncer;
+    this.#threads = threads;
   }
 
   size(): number {
@@ -221,13 +235,30 @@ class OpenFile implements DiskFile {
   syncAsync(done: (error: DiskError | null, tookMs: number) => void): void {
     this.#assertOpen();
     this.#underWay++;
-    this.#syncer().request({
+    this.#threads.syncer().request({
       fd: this.#fd,
       synced: (errno, tookMs) => {
         this.#returned();
         done(errno === 0 ? null : diskErrorOfNumber('fdatasync', this.path, errno), tookMs);
       },
     });
+  }
+
+  zeroAsync(from: number, to: number, done: (error: DiskError | null) => void): void {
+    this.#assertOpen();
+    assert(!this.#isZeroing, `${this.path} gets zeros in one place at a time`);
+    this.#underWay++;
+    this.#isZeroing = true;
+    this.#threads.zeroer().request({ fd: this.#fd, from, to }, (errno) => {
+      this.#isZeroing = false;
+      this.#returned();
+      done(errno === 0 ? null : diskErrorOfNumber('write', this.path, errno));
+    });
+  }
+
+  awaitZeros(): void {
+    if (this.#isZeroing && !this.#threads.zeroer().await())
+      throw new DiskError('io', `write ${this.path}: the thread that writes zeros does not answer`);
   }
 
   truncate(length: number): void {
