@@ -128,6 +128,98 @@ async function read(fields: Fields): Promise<object> {
 // The enumeration is not among the names that a module may import.
 const resourceType = (fields: Fields): ConfigResourceTypes => (fields.type === 'broker' ? 4 : 2);
 
+/** kafkajs keeps one list of topics for all calls of an administrator: while it deletes one, others that ask for the list fail. */
+const administration: Record<string, (fields: Fields) => Promise<object>> = {
+  createTopic: async ({ topic, partitions, replicas, configs }) => {
+    const configEntries = Object.entries(configs ?? {}).map(([name, value]) => ({ name, value }));
+    const numPartitions = (partitions as number | undefined) ?? 1;
+    const isNew = await admin.createTopics({
+      topics: [{ topic, numPartitions, replicationFactor: replicas ?? 1, configEntries }],
+    });
+    // A topic that is there already is told by a no, without the code.
+    if (!isNew) throw Object.assign(new Error(`${topic} exists`), { code: 36 });
+    return {};
+  },
+  deleteTopic: async ({ topic }) => {
+    await admin.deleteTopics({ topics: [topic] });
+    return {};
+  },
+  topics: async () => ({ topics: await admin.listTopics() }),
+  offsets: async ({ topic, partition }) => {
+    const one = (await admin.fetchTopicOffsets(topic)).find((each) => each.partition === (partition ?? 0))!;
+    return { begin: Number(one.low), end: Number(one.high) };
+  },
+  createPartitions: async ({ topic, count }) => {
+    await admin.createPartitions({ topicPartitions: [{ topic, count: count! }] });
+    return {};
+  },
+  configs: async (fields) => {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: true,
+      resources: [{ type: resourceType(fields), name: fields.name }],
+    });
+    return {
+      configs: Object.fromEntries(
+        resources[0]!.configEntries.map((one) => [
+          one.configName,
+          { value: one.configValue, source: one.configSource },
+        ]),
+      ),
+    };
+  },
+  // AlterConfigs, which replaces all: kafkajs is the one library here that sends it.
+  setConfigs: async (fields) => {
+    const configEntries = fields.ops.map(({ name, value }) => ({ name, value }));
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: resourceType(fields), name: fields.name, configEntries }],
+    });
+    return {};
+  },
+  deleteRecords: async ({ topic, partition, before }) => {
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: partition ?? 0, offset: String(before) }] });
+    return {};
+  },
+  groups: async () => ({
+    groups: (await admin.listGroups()).groups.map((one) => ({ group: one.groupId, state: '' })),
+  }),
+  describeGroup: async ({ group }) => {
+    const one = (await admin.describeGroups([group])).groups[0]!;
+    const members = one.members.map((member) => ({
+      id: member.memberId,
+      client: member.clientId,
+      host: member.clientHost,
+    }));
+    return { state: one.state, members };
+  },
+  deleteGroup: async ({ group }) => {
+    await admin.deleteGroups([group]);
+    return {};
+  },
+  committed: async ({ group }) => ({
+    offsets: Object.fromEntries(
+      (await admin.fetchOffsets({ groupId: group })).flatMap(({ topic, partitions }) =>
+        partitions
+          .filter((one) => Number(one.offset) >= 0)
+          .map((one) => [`${topic}/${one.partition}`, { offset: Number(one.offset), metadata: one.metadata ?? '' }]),
+      ),
+    ),
+  }),
+  cluster: async () => {
+    const { clusterId, controller, brokers } = await admin.describeCluster();
+    return { clusterId, controller, nodes: brokers.map((one) => `${one.nodeId} ${one.host}:${one.port}`) };
+  },
+};
+let last: Promise<unknown> = administering;
+const oneByOne = Object.entries(administration).map(([op, verb]) => {
+  const inTurn = (fields: Fields): Promise<object> => {
+    const mine = last.then(() => verb(fields));
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+  return [op, inTurn] as const;
+});
+
 await administering;
 serve<Fields, ReturnType<typeof failureOf>>(
   {
@@ -145,85 +237,7 @@ serve<Fields, ReturnType<typeof failureOf>>(
       return {};
     },
     close: ({ consumer }) => close(consumer),
-    createTopic: async ({ topic, partitions, replicas, configs }) => {
-      const configEntries = Object.entries(configs ?? {}).map(([name, value]) => ({ name, value }));
-      const numPartitions = (partitions as number | undefined) ?? 1;
-      const isNew = await admin.createTopics({
-        topics: [{ topic, numPartitions, replicationFactor: replicas ?? 1, configEntries }],
-      });
-      // A topic that is there already is told by a no, without the code.
-      if (!isNew) throw Object.assign(new Error(`${topic} exists`), { code: 36 });
-      return {};
-    },
-    deleteTopic: async ({ topic }) => {
-      await admin.deleteTopics({ topics: [topic] });
-      return {};
-    },
-    topics: async () => ({ topics: await admin.listTopics() }),
-    offsets: async ({ topic, partition }) => {
-      const one = (await admin.fetchTopicOffsets(topic)).find((each) => each.partition === (partition ?? 0))!;
-      return { begin: Number(one.low), end: Number(one.high) };
-    },
-    createPartitions: async ({ topic, count }) => {
-      await admin.createPartitions({ topicPartitions: [{ topic, count: count! }] });
-      return {};
-    },
-    configs: async (fields) => {
-      const { resources } = await admin.describeConfigs({
-        includeSynonyms: true,
-        resources: [{ type: resourceType(fields), name: fields.name }],
-      });
-      return {
-        configs: Object.fromEntries(
-          resources[0]!.configEntries.map((one) => [
-            one.configName,
-            { value: one.configValue, source: one.configSource },
-          ]),
-        ),
-      };
-    },
-    // AlterConfigs, which replaces all: kafkajs is the one library here that sends it.
-    setConfigs: async (fields) => {
-      const configEntries = fields.ops.map(({ name, value }) => ({ name, value }));
-      await admin.alterConfigs({
-        validateOnly: false,
-        resources: [{ type: resourceType(fields), name: fields.name, configEntries }],
-      });
-      return {};
-    },
-    deleteRecords: async ({ topic, partition, before }) => {
-      await admin.deleteTopicRecords({ topic, partitions: [{ partition: partition ?? 0, offset: String(before) }] });
-      return {};
-    },
-    groups: async () => ({
-      groups: (await admin.listGroups()).groups.map((one) => ({ group: one.groupId, state: '' })),
-    }),
-    describeGroup: async ({ group }) => {
-      const one = (await admin.describeGroups([group])).groups[0]!;
-      const members = one.members.map((member) => ({
-        id: member.memberId,
-        client: member.clientId,
-        host: member.clientHost,
-      }));
-      return { state: one.state, members };
-    },
-    deleteGroup: async ({ group }) => {
-      await admin.deleteGroups([group]);
-      return {};
-    },
-    committed: async ({ group }) => ({
-      offsets: Object.fromEntries(
-        (await admin.fetchOffsets({ groupId: group })).flatMap(({ topic, partitions }) =>
-          partitions
-            .filter((one) => Number(one.offset) >= 0)
-            .map((one) => [`${topic}/${one.partition}`, { offset: Number(one.offset), metadata: one.metadata ?? '' }]),
-        ),
-      ),
-    }),
-    cluster: async () => {
-      const { clusterId, controller, brokers } = await admin.describeCluster();
-      return { clusterId, controller, nodes: brokers.map((one) => `${one.nodeId} ${one.host}:${one.port}`) };
-    },
+    ...Object.fromEntries(oneByOne),
   },
   failureOf,
 );
