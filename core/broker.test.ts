@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { DiskError } from './log/disk.ts';
 import { keyHash } from './log/key-index.ts';
 import { SimBroker, TESTER } from './testing/sim-broker.ts';
 import { SimRandom } from './testing/sim-random.ts';
@@ -110,6 +111,25 @@ describe('a topic', () => {
     expect(syncs).toBe(1);
   });
 
+  it('answers a commit when it is written, not when a sync ends that began before it', async () => {
+    const s = await sim({ inlineSyncMs: 0 });
+    const topic = await s.topic('orders');
+    const group = s.group('g');
+    s.turn();
+    const order: string[] = [];
+    s.disk.beforeCall = ({ op, path }) => {
+      if (path.startsWith('log/') && (op === 'write' || op === 'sync-async')) order.push(op);
+    };
+    s.send(topic, numbered(0, 1));
+    while (!order.includes('sync-async')) expect(s.clock.step()).toBe(true);
+    const commit = { queue: topic.queues[0]!, offset: 1, epoch: -1, metadata: '' };
+    s.broker.commitOffsets(TESTER, group, [commit], { committed: () => order.push('committed') }, 0);
+    // The sync ends in this turn, and the commit is written behind it.
+    s.turn();
+    expect(s.answers).toHaveLength(1);
+    expect(order).toEqual(['write', 'sync-async', 'write', 'committed']);
+  });
+
   it('is closed while a sync is under way, and that is no lost journal', async () => {
     const s = await sim({ inlineSyncMs: 0 });
     s.disk.latencyMs = () => 50;
@@ -120,6 +140,37 @@ describe('a topic', () => {
     await s.run(s.broker.close());
     s.clock.advance(100);
     expect(s.lost).toBeNull();
+  });
+
+  it('keeps in a power cut what a start has found behind a failed sync, also in a segment before the last', async () => {
+    const s = await SimBroker.open({ inlineSyncMs: 0 });
+    const topic = await s.topic('orders');
+    s.publish(topic, numbered(0, 1));
+    s.rest();
+    s.disk.latencyMs = () => 50;
+    s.disk.beforeCall = ({ op, path }) => {
+      if (op !== 'sync-async' || !path.startsWith('log/')) return;
+      s.disk.beforeCall = null;
+      throw new DiskError('io', 'injected');
+    };
+    // The next segment begins before the error comes.
+    const segment = 256 * 1024;
+    for (let n = 1; n < 30; n++) {
+      s.send(topic, [`k|t|${n}${'x'.repeat(20_000)}`]);
+      s.clock.step();
+      s.clock.step();
+    }
+    expect(s.broker.storage().endPosition).toBeGreaterThan(2 * segment);
+    s.clock.advance(100);
+    expect(s.lost).not.toBeNull();
+    expect(s.answers).toHaveLength(1);
+    let again = await s.restart('kill');
+    const found = again.readFrom(topic.queues[0]!, 0);
+    expect(found).toHaveLength(30);
+    again = await again.restart(new SimRandom(3));
+    open.push(again);
+    expect(again.broker.recovery.damage).toBe(0);
+    expect(again.readFrom(topic.queues[0]!, 0)).toEqual(found);
   });
 
   it('survives a clean end, a kill and a power cut with every offset', async () => {

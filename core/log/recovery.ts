@@ -49,6 +49,8 @@ export interface Recovered {
   indexed: Position[];
   dead: Position[];
   damage: Damage[];
+  /** What lies below was on the disk: the newest manifest or an entry says so. */
+  durable: Position;
   /** Bytes cut as torn, and entries folded: for the log line at start. */
   tornBytes: number;
   entries: number;
@@ -85,6 +87,7 @@ export function recover(options: RecoveryOptions, tables: Tables): Recovered {
     indexed: [],
     dead: manifest?.dead ?? [],
     damage,
+    durable: manifest?.position ?? 0,
     tornBytes: 0,
     entries: 0,
   };
@@ -120,6 +123,8 @@ export function recover(options: RecoveryOptions, tables: Tables): Recovered {
       recovered.unindexed.push(segment.base);
     }
   }
+  for (const segment of segments)
+    if (!segment.moved && segment.end > recovered.durable) rewrite(segment, recovered.durable);
   for (const queue of tables.queues.all()) queue.visible = queue.next;
   return recovered;
 }
@@ -138,7 +143,6 @@ function fold(
 ): number {
   const { crc } = options;
   let position = segment.base;
-  let durable = recovered.manifests[0]?.position ?? 0;
   let epoch = segment.moved ? 0 : epochBefore;
   const end = endOf(segment, next, recovered.beginAt);
   for (;;) {
@@ -152,17 +156,16 @@ function fold(
     });
     position = scan.end;
     epoch = scan.epoch;
-    if (scan.durable > durable) durable = scan.durable;
+    recovered.durable = Math.max(recovered.durable, scan.durable);
     if (end >= 0 && position >= end) break;
     const behind = findBehind(segment, position, crc);
-    if (behind.durable > durable) durable = behind.durable;
-    if (end < 0 && position >= durable) {
+    recovered.durable = Math.max(recovered.durable, behind.durable);
+    if (end < 0 && position >= recovered.durable) {
       recovered.tornBytes += zeroTail(segment, position);
-      rewrite(segment, Math.max(durable, segment.base), position);
       break;
     }
     // Damage: up to the next entry, else up to what is known to have been durable here.
-    const limit = Math.min(end >= 0 ? end : durable, segment.limit);
+    const limit = Math.min(end >= 0 ? end : recovered.durable, segment.limit);
     const to = behind.position >= 0 ? behind.position : limit;
     recovered.damage.push(quarantine(options.disk, segment, position, to));
     position = to;
@@ -316,18 +319,23 @@ function quarantine(disk: Disk, segment: Segment, from: Position, to: Position):
 const STEP = 64 * 1024;
 
 /**
- * Writes again what is there, as it is, and makes it durable. After a sync that failed, the system holds bytes that are
- * not on the disk and that no later sync would write; reading them proves nothing.
+ * Writes the segment again from `durable` on, and its head with the seal, as it is, and makes it durable. After a sync
+ * that failed, the system holds bytes that are not on the disk and that no later sync would write; reading them proves
+ * nothing. The next segment may have begun before its error was told, so what is not known to be durable may lie in more
+ * than the last one.
  */
-function rewrite(segment: Segment, from: Position, to: Position): void {
-  if (from >= to) return;
+function rewrite(segment: Segment, durable: Position): void {
+  const { file } = segment;
   const bytes = Buffer.allocUnsafe(STEP);
-  for (let position = from; position < to; position += STEP) {
-    const length = Math.min(STEP, to - position);
-    const got = segment.file.read(bytes, 0, length, segment.offsetOf(position));
-    segment.file.write(bytes, 0, got, segment.offsetOf(position));
-  }
-  segment.file.sync();
+  const again = (from: number, to: number): void => {
+    for (let at = from; at < to; at += STEP) {
+      const got = file.read(bytes, 0, Math.min(STEP, to - at), at);
+      file.write(bytes, 0, got, at);
+    }
+  };
+  again(0, SEGMENT_HEAD);
+  again(segment.offsetOf(Math.max(durable, segment.base)), segment.offsetOf(segment.end));
+  file.sync();
 }
 
 /** Zeros the rest of the last segment where it is not zero, durably. Returns how many bytes held something. */

@@ -85,8 +85,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'cut the tail one step too low',
     file: 'log/recovery.ts',
-    find: '      recovered.tornBytes += zeroTail(segment, position);\n      rewrite',
-    replace: '      recovered.tornBytes += zeroTail(segment, Math.max(segment.base, position - 8));\n      rewrite',
+    find: '      recovered.tornBytes += zeroTail(segment, position);\n      break',
+    replace: '      recovered.tornBytes += zeroTail(segment, Math.max(segment.base, position - 8));\n      break',
     test: 'log/tail.test.ts',
     called: 'leaves a broker with the exact prefix, which goes on',
   },
@@ -174,9 +174,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'trust what a failed sync left in the cache',
     file: 'log/recovery.ts',
-    find: '      rewrite(segment, Math.max(durable, segment.base), position);\n',
-    replace: '',
+    find: '    if (!segment.moved && segment.end > recovered.durable) rewrite(segment, recovered.durable);\n',
+    replace: '    if (segment.base < 0) rewrite(segment, recovered.durable);\n',
     ...SEEDS,
+  },
+  {
+    name: 'trust what a failed sync left of a segment before the last',
+    file: 'log/recovery.ts',
+    find: '    if (!segment.moved && segment.end',
+    replace: '    if (segment === segments.at(-1) && !segment.moved && segment.end',
+    test: 'broker.test.ts',
+    called: 'keeps in a power cut what a start has found behind a failed sync, also in a segment before the last',
   },
   {
     name: 'name tables that are not durable',
