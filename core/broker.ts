@@ -233,9 +233,7 @@ export class Broker implements Verbs {
     authoriseOn(this, principal, 'update', topic);
     const group = this.tables.catalog.groupById(topic.ownGroup);
     if (group === null) throw new BrokerError('argument-invalid', `'${topic.name}' is not a queue`);
-    let count = 0;
-    for (const queue of topic.queues) count += this.leases.purge(group, this.queueOf(queue));
-    return count;
+    return topic.queues.reduce((count, queue) => count + this.leases.purge(group, this.queueOf(queue)), 0);
   }
 
   private queueOf(number: QueueNumber): Queue {
@@ -308,6 +306,10 @@ export class Broker implements Verbs {
       authoriseOn(this, principal, 'consume', topic);
     }
     return this.reader.read(queue, offset, limits, into, waiter);
+  }
+
+  prefetch(...[number, ...how]: Parameters<Verbs['prefetch']>): void {
+    this.reader.prefetch(this.tables.queues.get(number), ...how);
   }
 
   wait(waiter: Waiter, queues: readonly QueueNumber[], ends: readonly Offset[], deadlineMs: TimeMs): void {

@@ -339,13 +339,13 @@ export interface ReadUnit {
   /** Position of the entry that holds it now; an identity for caches, never shown to clients. */
   position: Position;
   payload: Buffer;
-  /** False: the payload is good until the reader returns, because it said that it is `brief`. */
+  /** False: the payload is good until the end of the turn, because its reader said that it is `brief`. */
   lasting: boolean;
 }
 
 /**
- * Which payloads a reader is done with when it returns, so that their memory is used again: none, those that came from
- * the disk, or all. It may not append before it is done with them.
+ * Which payloads a reader is done with at the end of its turn, so that their memory is used again: none, those that came
+ * from the disk, or all. It may not append before it is done with them.
  */
 export type Brief = 'no' | 'cold' | 'all';
 
@@ -353,7 +353,7 @@ export type Brief = 'no' | 'cold' | 'all';
 export interface ReadBatch {
   units: ReadUnit[];
   readonly brief?: Brief;
-  /** Bytes of the payloads in `units`; when `pending`, about as many as will be there. */
+  /** Bytes of the payloads in `units`. */
   bytes: number;
   /** Where to go on reading: behind the last unit looked at, whether it passed the filter or not. */
   nextOffset: Offset;
@@ -375,14 +375,20 @@ export interface ReadLimits {
   recordsMax: number;
   /** Units whose tagHash is neither in here nor TAG_MIXED are skipped; null passes all. */
   tagHashes: ReadonlySet<number> | null;
-  /** Not only the first unit: `pending` while any that would be given is cold. */
-  whole?: boolean;
   /**
-   * Where cold entries lie far apart, no more is fetched once there is so much. Those of queues that were written together
-   * lie between each other: who reads many queues and takes a little of each finds the next ones in the same windows,
-   * where much of one would pass the log once for each queue.
+   * Where entries of others lie between those of the queue, no more is fetched once there is so much. Those of queues
+   * that were written together lie between each other: who reads many queues and takes a little of each finds them in
+   * the same bytes, where much of one would pass the log once for each queue.
    */
   scatteredBytesMax?: number;
+}
+
+/** What a prefetch has found; owned by the caller and reused from call to call. */
+export interface Prefetched {
+  /** About so many bytes a read would give: they are in memory or on their way. */
+  bytes: number;
+  /** They are on their way: the waiter is woken when they are there. */
+  pending: boolean;
 }
 
 /** A parked request. `wake` comes at most once per registration, in a turn of its own. */

@@ -26,6 +26,7 @@ import type {
   Offset,
   Outcome,
   Position,
+  Prefetched,
   Principal,
   QueueNumber,
   ReadBatch,
@@ -339,6 +340,11 @@ export interface Verbs {
     into: ReadBatch,
     waiter: Waiter,
   ): ReadStatus;
+  /**
+   * Has the cold bytes fetched that a read with these limits would give. With a waiter: unless half of them are in memory.
+   * Without one it is a hint that such a read will come; there is a bound to what is fetched for nobody.
+   */
+  prefetch(queue: QueueNumber, offset: Offset, limits: ReadLimits, into: Prefetched, waiter: Waiter | null): void;
   /** Wakes `waiter` when a queue's visible end exceeds the offset beside it (at once in the next turn if it does already), or at the deadline. One registration at a time per waiter. */
   wait(waiter: Waiter, queues: readonly QueueNumber[], ends: readonly Offset[], deadlineMs: TimeMs): void;
   cancelWait(waiter: Waiter): void;

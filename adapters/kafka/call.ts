@@ -8,7 +8,6 @@
 import type { Principal } from '../../core/types.ts';
 import type { Api, Field, Input, Values } from '../../specs/kafka/row.ts';
 import { isFlexible } from '../../specs/kafka/row.ts';
-import type { BufferPool } from '../wire/buffer-pool.ts';
 import type { Outbox } from '../wire/outbox.ts';
 import type { Reader } from '../wire/reader.ts';
 import type { Writer } from '../wire/writer.ts';
@@ -21,6 +20,7 @@ const API_VERSIONS_KEY = 18;
 const NO_BYTES = Buffer.alloc(0);
 /** The length in front of a frame does not count itself. */
 const LENGTH_BYTES = 4;
+const nothing = (): void => undefined;
 
 export class Call {
   readonly node: Node;
@@ -38,8 +38,8 @@ export class Call {
   end = 0;
   /** What lies between the bytes of the buffer, null for a reply that is one piece. */
   pieces: Pieces | null = null;
-  /** Where its buffer goes back to when it has been sent. */
-  pool: BufferPool | null = null;
+  /** Called when the operating system has taken a reply of several pieces (see Pieces). */
+  onSent: () => void = nothing;
   ended = false;
   /** Called when all earlier calls of the connection have been answered and the client reads. For calls that wait. */
   onHead: (() => void) | null = null;
@@ -85,7 +85,8 @@ export class Call {
   }
 
   /** Begins a reply that the caller writes itself: frame length and response header are there. */
-  begin(writer: Writer = this.node.writer): Writer {
+  begin(): Writer {
+    const { writer } = this.node;
     writer.truncate(0);
     writer.reserveInt32();
     writer.int32(this.correlationId);
@@ -94,11 +95,11 @@ export class Call {
     return writer;
   }
 
-  /** Ends the reply that `begin` began; `pieces` belong to it from now on. */
-  finish(writer: Writer = this.node.writer, pieces: Pieces | null = null): void {
+  /** Ends the reply that `begin` began; `pieces` belong to it from now on, and leave in this turn (see Pieces). */
+  finish(pieces: Pieces | null = null): void {
+    const { writer } = this.node;
     writer.patchInt32(0, writer.length - LENGTH_BYTES + (pieces?.bytes ?? 0));
     if (pieces !== null && pieces.bytes > 0) this.pieces = pieces;
-    this.pool = writer.pool;
     this.buffer = writer.buffer;
     this.start = writer.start;
     this.end = writer.offset;
@@ -106,24 +107,14 @@ export class Call {
     this.#end();
   }
 
-  /** Gives the finished reply to the socket, piece by piece. */
+  /** Gives the finished reply to the socket. */
   push(outbox: Outbox): void {
-    const { buffer, start, end, pool, pieces } = this;
-    if (pieces === null) {
-      outbox.push(buffer, start, end, pool);
-      return;
-    }
-    const { cuts, slices } = pieces;
-    // The buffer goes back when its last bytes have left; those of earlier pieces have left by then.
-    const last = end - start > cuts[cuts.length - 1]! ? cuts.length : cuts.indexOf(cuts[cuts.length - 1]!);
-    let from = start;
-    for (let i = 0; i < slices.length; i++) {
-      const to = start + cuts[i]!;
-      outbox.push(buffer, from, to, i === last ? pool : null);
-      outbox.push(slices[i]!);
-      from = to;
-    }
-    outbox.push(buffer, from, end, pool);
+    const { buffer, start, end, pieces } = this;
+    if (pieces === null) outbox.push(buffer, start, end);
+    else pieces.send(buffer, start, end, outbox, this.node.chunks, this.onSent);
+    // What has left is not held for as long as the call is.
+    this.pieces = null;
+    this.buffer = NO_BYTES;
   }
 
   /** Ends the call without a reply. */

@@ -12,6 +12,7 @@ import {
   client,
   contents,
   conversation,
+  everybody,
   fetchOf,
   harness,
   makeTopic,
@@ -245,6 +246,25 @@ describe('the end', () => {
     client.destroy();
     await drained;
     expect(harness.adapter.connections).toBe(0);
+  });
+
+  it('answers a Fetch behind a write that waits for the disk without records', async () => {
+    const slow = await start({ inlineSyncMs: 0 });
+    await slow.broker.createTopic(everybody, { namespace: 'default', kind: 'topic', name: 't', queues: 1 });
+    const writer = new RawClient(slow.adapter);
+    await writer.ask(produce, 9, produceOf('t', batchOf('a')));
+    slow.disk.latencyMs = (op) => (op === 'sync-async' ? 500 : 0);
+    writer.write(writer.encode(produce, 9, produceOf('t', batchOf('b'))));
+    writer.write(writer.encode(fetch, 12, fetchOf({ name: 't' }, { maxWaitMs: 60000 })));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(writer.frames).toHaveLength(0);
+    const drained = slow.adapter.drain(Date.now() + 5000);
+    const { responses } = await writer.answer(produce, 9);
+    expect(responses[0]!.partitionResponses[0]!).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    expect((await writer.answer(fetch, 12)).responses[0]!.partitions[0]!.records).toHaveLength(0);
+    writer.destroy();
+    await drained;
+    await slow.stop();
   });
 
   it('sends members that wait for others to another coordinator', async () => {

@@ -92,6 +92,11 @@ export class Connection {
     this.#stream.destroy();
   }
 
+  /** It goes on taking requests. */
+  get takesMore(): boolean {
+    return !this.#closed && !this.#draining;
+  }
+
   get closed(): boolean {
     return this.#closed;
   }

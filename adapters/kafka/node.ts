@@ -98,8 +98,8 @@ export class Node {
   readonly writer = new Writer();
   /** Buffers for requests that cross chunks. */
   readonly frames = new BufferPool();
-  /** Replies that may be large: each has a buffer for itself, used again when it has been sent. */
-  readonly largeWriter = new Writer({ pool: new BufferPool() });
+  /** Buffers for payloads of large replies on their way to the socket. */
+  readonly chunks = new BufferPool();
   readonly coordinator: Coordinator;
   readonly quotas: Quotas;
   readonly telemetry: Telemetry;

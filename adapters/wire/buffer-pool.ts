@@ -9,7 +9,12 @@ const SMALLEST = 12;
 const LARGEST = 24;
 const KEPT_BYTES_MAX = 32 * 1024 * 1024;
 
-export class BufferPool {
+/** Where a buffer goes back to. */
+export interface Lender {
+  give(buffer: Buffer): void;
+}
+
+export class BufferPool implements Lender {
   readonly #keptBytesMax: number;
   /** Kept buffers by the exponent of their size. */
   readonly #kept: Buffer[][] = Array.from({ length: LARGEST + 1 }, () => []);

@@ -1,7 +1,7 @@
 // The replies of one turn for one stream, written together.
 //
-// Everything pushed between two ticks leaves in one cork and uncork, that is in one writev. Frames that lie one behind
-// the other in the same slab become one piece.
+// Everything pushed between two ticks leaves in one cork and uncork, that is in one writev; what is large is flushed
+// earlier. Frames that lie one behind the other in the same slab become one piece.
 //
 // Invariants:
 // - order of pushes is order on the wire;
@@ -13,7 +13,7 @@
 // - after the stream has closed, pushes are dropped.
 
 import type { Duplex } from 'node:stream';
-import type { BufferPool } from './buffer-pool.ts';
+import type { Lender } from './buffer-pool.ts';
 import type { Writer } from './writer.ts';
 
 export interface OutboxOptions {
@@ -44,14 +44,15 @@ export class Outbox {
   readonly #buffers: Buffer[] = [];
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
-  readonly #pools: (BufferPool | null)[] = [];
+  readonly #pools: (Lender | null)[] = [];
   // Buffers under way that are to be given back, oldest first: a stream finishes its writes in order.
   readonly #lent: Buffer[] = [];
-  readonly #lenders: BufferPool[] = [];
+  readonly #lenders: Lender[] = [];
   readonly #written = (error?: Error | null): void => {
     const buffer = this.#lent.shift();
     const pool = this.#lenders.shift();
-    if (buffer !== undefined && !error && !this.#dead) pool?.give(buffer);
+    // A stream that is being destroyed calls the writes done that it has cut off.
+    if (buffer !== undefined && !error && !this.#dead && !this.#stream.destroyed) pool?.give(buffer);
   };
   #pendingBytes = 0;
   #scheduled = false;
@@ -97,7 +98,7 @@ export class Outbox {
    * Adds buffer[start, end) to the turn. The bytes must not change afterwards. With a pool the buffer belongs to the
    * outbox from now on.
    */
-  push(buffer: Buffer, start = 0, end: number = buffer.length, pool: BufferPool | null = null): void {
+  push(buffer: Buffer, start = 0, end: number = buffer.length, pool: Lender | null = null): void {
     if (this.#dead || start === end) return;
     const last = this.#buffers.length - 1;
     if (pool === null && last >= 0 && this.#buffers[last] === buffer && this.#ends[last] === start) {

@@ -32,6 +32,7 @@ import {
   type Message,
   type Offset,
   type Position,
+  type Prefetched,
   RECORD_TIME_MAX,
   type ReadBatch,
   type ReadLimits,
@@ -58,10 +59,19 @@ interface Piece {
   end: Position;
 }
 
-/** Whether a reader that has `bytes`, up to `lastEnd`, does not wait for the cold entry at `position` as well. */
-function isScattered(limits: ReadLimits, bytes: number, lastEnd: Position, position: Position): boolean {
-  if (limits.scatteredBytesMax === undefined || bytes < limits.scatteredBytesMax) return false;
-  return position < lastEnd || position - lastEnd >= GAP_BYTES_MAX;
+/** Whether an entry so far behind another one is read along with it. */
+function isNear(gap: number): boolean {
+  return gap >= 0 && gap < GAP_BYTES_MAX;
+}
+
+/** Whether more is read for it than it has: entries of others lie in front. */
+function isScattered(gap: number, length: number): boolean {
+  return gap < 0 || gap > length;
+}
+
+/** An entry that is read by itself counts for as much as is read for it at least: small ones far apart are not worth it. */
+function weightOf(gap: number, length: number): number {
+  return isNear(gap) ? length : Math.max(length, WINDOW_RANDOM);
 }
 
 const nothing = (): void => undefined;
@@ -131,7 +141,6 @@ export class OffsetReader {
     }
     let records = 0;
     let looked = 0;
-    let lastEnd = 0;
     const cursor = this.cursor;
     this.signals.counts.reads++;
     try {
@@ -156,14 +165,12 @@ export class OffsetReader {
           continue;
         }
         if (where === 'cold') {
-          const enough = !limits.whole || isScattered(limits, into.bytes, lastEnd, unitPosition(bytes, at));
-          if (kept > 0 && enough) break;
-          into.bytes += this.loadRun(queue, limits, into.bytes, records, waiter);
+          if (kept > 0) break;
+          this.fetchRun(queue, limits, () => waiter.wake('data'));
           units.length = 0;
           return 'pending';
         }
         kept++;
-        lastEnd = unitPosition(bytes, at) + length;
         into.bytes += unit.payload.length;
         records += count;
         into.nextOffset = base + count;
@@ -182,51 +189,93 @@ export class OffsetReader {
     return 'filtered';
   }
 
+  prefetch(
+    queue: Queue | undefined,
+    offset: Offset,
+    limits: ReadLimits,
+    into: Prefetched,
+    waiter: Waiter | null,
+  ): void {
+    into.bytes = 0;
+    into.pending = false;
+    if (queue === undefined || offset < queue.start || offset >= queue.visible) return;
+    const done = waiter === null ? null : (): void => waiter.wake('data');
+    try {
+      if (this.cursor.seek(queue, offset)) this.fetchRun(queue, limits, done, into);
+    } catch (error) {
+      this.afterRepair(error, done ?? nothing);
+      into.pending = done !== null;
+    }
+  }
+
   /**
-   * Has the cursor's unit fetched and those behind it that the reader would be given with it, neighbours in one piece.
-   * The first piece is asked for last, so that the others are mostly there when the waiter is woken by it. Returns how
-   * many bytes they count for.
+   * Walks the units from the cursor on that a reader would be given and has those fetched that are cold, neighbours in one
+   * piece; none when half of what may be given lies in front of the first of them. `done` is called when all have come,
+   * so they are never more than what the memory holds. Without it nobody waits for them, and only as much is fetched as
+   * there is room for such.
    */
-  private loadRun(queue: Queue, limits: ReadLimits, bytes: number, records: number, waiter: Waiter): number {
+  private fetchRun(queue: Queue, limits: ReadLimits, done: (() => void) | null, into?: Prefetched): void {
     const { cursor, cold } = this;
+    const { bytesMax, scatteredBytesMax = Number.POSITIVE_INFINITY } = limits;
+    const readMax = done === null ? cold.aheadRoom : cold.bytesMax / 2;
     const pieces: Piece[] = [];
+    /** The piece that a neighbour is added to. */
     let last: Piece | null = null;
-    // A piece counts for as much as is read for it at least: small entries far apart are not worth it.
-    let left = limits.bytesMax - bytes;
-    let recordsLeft = limits.recordsMax - records;
-    for (let more = true; more && left > 0 && recordsLeft > 0; more = cursor.next()) {
+    let lastEnd = 0;
+    let weight = 0;
+    let records = 0;
+    let looked = 0;
+    /** Bytes that are read. */
+    let read = 0;
+    for (let more = true; more; more = cursor.next()) {
+      if (weight > 0 && (weight >= bytesMax || records >= limits.recordsMax)) break;
       const { bytes: unit, at } = cursor;
       if (unitBase(unit, at) >= queue.visible) break;
-      if (!passes(limits, unitTagHash(unit, at))) continue;
+      if (!passes(limits, unitTagHash(unit, at))) {
+        if (++looked === FILTERED_UNITS_MAX) break;
+        continue;
+      }
       const position = unitPosition(unit, at);
       const length = unitEntryLength(unit, at);
-      recordsLeft -= unitCount(unit, at);
-      if (last !== null) {
-        if (length > left || this.log.isHot(position)) break;
-        if (cold.isDamaged(position)) continue;
-        const end = position + length;
-        if (position >= last.end && position - last.end < GAP_BYTES_MAX && end - last.position <= PIECE_BYTES_MAX) {
-          left -= length;
-          last.end = end;
-          continue;
-        }
-        if (isScattered(limits, limits.bytesMax - left, last.end, position)) break;
-        if (cold.find(position, length, true)) {
-          left -= length;
-          continue;
-        }
+      if (cold.isDamaged(position)) continue;
+      if (lastEnd > 0 && weight + length > bytesMax) break;
+      const gap = position - lastEnd;
+      const isHere = this.log.isHot(position) || cold.has(position, length);
+      if (!isHere) {
+        const mostBytes = isScattered(gap, length) ? Math.min(bytesMax, scatteredBytesMax) : bytesMax;
+        if (done !== null && pieces.length === 0 && weight * 2 >= mostBytes) break;
+        if (read >= Math.min(readMax, mostBytes) && (read > 0 || done === null)) break;
       }
-      last = { position, length, end: position + length };
-      pieces.push(last);
-      left -= Math.max(length, WINDOW_RANDOM);
+      const end = position + length;
+      lastEnd = end;
+      weight += weightOf(gap, length);
+      records += unitCount(unit, at);
+      if (isHere || cold.isComing(position, length)) {
+        // Who waits is told when the first is there.
+        if (!isHere && done !== null && pieces.length === 0) pieces.push({ position, length, end });
+        last = null;
+      } else if (last !== null && isNear(position - last.end) && end - last.position <= PIECE_BYTES_MAX) {
+        read += end - last.end;
+        last.end = end;
+      } else {
+        read += Math.max(length, WINDOW_RANDOM);
+        last = { position, length, end };
+        pieces.push(last);
+      }
     }
-    for (let i = pieces.length - 1; i >= 0; i--) {
-      const { position, length, end } = pieces[i]!;
-      const done = i === 0 ? (): void => waiter.wake('data') : nothing;
-      this.signals.counts.coldReads++;
-      cold.load(position, length, done, end - position, pieces.length > 1);
+    if (into !== undefined) into.bytes = weight;
+    if (pieces.length === 0) return;
+    if (into !== undefined) into.pending = done !== null;
+    let coming = pieces.length;
+    const arrived = (): void => {
+      coming--;
+      if (coming === 0) done?.();
+    };
+    if (done !== null) this.signals.counts.coldReads += pieces.length;
+    // The first is asked for last: it is the one that its reader must find.
+    for (const { position, length, end } of pieces.toReversed()) {
+      cold.load(position, length, arrived, { wanted: end - position, alone: pieces.length > 1, ahead: done === null });
     }
-    return limits.bytesMax - bytes - left;
   }
 
   /** For a lookup that threw: `done` comes when the index is made again. Any other error is thrown on. */

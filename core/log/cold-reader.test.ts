@@ -51,7 +51,7 @@ describe('cold windows', () => {
     expect([5, 10, 12, 17, 18].map((n) => cold.find(n * length, length))).toEqual([false, true, true, true, false]);
     arrive();
     expect(heard).toEqual(['ten', 'twelve', 'five']);
-    cold.load(2 * length, length, () => undefined, 20 * length);
+    cold.load(2 * length, length, () => undefined, { wanted: 20 * length });
     expect([read[2]!.from / length, read[2]!.to / length]).toEqual([2, 5]);
   });
 
@@ -60,7 +60,7 @@ describe('cold windows', () => {
     const { journal, read, arrive } = journalOf(32, length);
     const cold = new ColdReader(journal, crc32c, 1024 * 1024, fail);
     for (const n of [3, 4, 9]) {
-      cold.load(n * length, length, () => undefined, length, true);
+      cold.load(n * length, length, () => undefined, { alone: true });
       arrive();
     }
     expect(read.map(({ from, to }) => [from / length, to / length])).toEqual([
@@ -71,6 +71,60 @@ describe('cold windows', () => {
     // Who does not say so goes on where a window ends, and is given what follows.
     cold.load(10 * length, length, () => undefined);
     expect(read[3]!.to).toBeGreaterThan(16 * length);
+  });
+
+  it('that are fetched ahead are counted until their readers come', () => {
+    const length = 64 * 1024;
+    const { journal, read, arrive } = journalOf(32, length);
+    const cold = new ColdReader(journal, crc32c, 4 * length, fail);
+    let heard = 0;
+    const ahead = (n: number): void => cold.load(n * length, length, () => heard++, { alone: true, ahead: true });
+    expect(cold.aheadRoom).toBe(2 * length);
+    ahead(0);
+    ahead(4);
+    expect(cold.aheadRoom).toBe(0);
+    expect([0, 4, 8].map((n) => cold.isComing(n * length, length))).toEqual([true, true, false]);
+    arrive();
+    arrive();
+    expect(cold.aheadRoom).toBe(0);
+    expect([0, 4, 8].map((n) => cold.has(n * length, length))).toEqual([true, true, false]);
+    // Its reader comes.
+    expect(cold.find(4 * length, length, true)).toBe(true);
+    expect(cold.find(4 * length, length, true)).toBe(true);
+    expect(cold.aheadRoom).toBe(length);
+    ahead(8);
+    // A reader who comes while it is on its way waits for it like any other.
+    cold.load(8 * length, length, () => heard++);
+    expect(read).toHaveLength(3);
+    arrive();
+    expect(heard).toBe(4);
+    // They are pushed out.
+    for (const n of [20, 22, 24, 26]) {
+      cold.load(n * length, length, () => undefined, { alone: true });
+      arrive();
+    }
+    expect([0, 4, 8].map((n) => cold.has(n * length, length))).toEqual([false, false, false]);
+    expect(cold.aheadRoom).toBe(2 * length);
+    // Their segment is forgotten.
+    ahead(12);
+    arrive();
+    expect(cold.aheadRoom).toBe(length);
+    cold.forget(0, 32 * length);
+    expect(cold.aheadRoom).toBe(2 * length);
+    expect(cold.has(12 * length, length)).toBe(false);
+  });
+
+  it('that were to be fetched ahead and are damaged leave room', () => {
+    const length = 64 * 1024;
+    const { log, journal, arrive } = journalOf(4, length);
+    log[length + 100]! ^= 1;
+    const damaged: Position[] = [];
+    const cold = new ColdReader(journal, crc32c, 4 * length, { damaged: (from) => damaged.push(from) });
+    cold.load(length, length, () => undefined, { alone: true, ahead: true });
+    expect(cold.aheadRoom).toBe(length);
+    arrive();
+    expect(damaged).toEqual([length]);
+    expect(cold.aheadRoom).toBe(2 * length);
   });
 
   it('are used again only when all who looked at them were brief', () => {

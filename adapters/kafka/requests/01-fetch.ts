@@ -9,9 +9,12 @@
 // - the first batch of the first partition that has any is returned whatever its size (KIP-74), and batches are
 //   returned whole even if the offset lies inside: the client skips what it did not ask for;
 // - cold bytes are asked for once, those of all partitions together, and the answer waits for them;
+// - while the client is busy with a large answer of cold bytes, those are fetched that it will ask for next: it asks when
+//   it is through (Java's does since 4.0), and would wait for them each time;
 // - no records are an empty set of length 0, never null;
-// - a Fetch begins when the connection's earlier calls are answered, so a connection holds one answer at a time.
-import type { Offset, QueueNumber, ReadBatch, ReadLimits, Waiter } from '../../../core/types.ts';
+// - a Fetch begins when the connection's earlier calls are answered, so a connection holds one answer at a time, and it
+//   leaves in the turn that makes it.
+import type { Offset, Prefetched, QueueNumber, ReadBatch, ReadLimits, Waiter } from '../../../core/types.ts';
 import { fetch } from '../../../specs/kafka/data.ts';
 import { ERROR } from '../../../specs/kafka/error-codes.ts';
 import type { Writer } from '../../wire/writer.ts';
@@ -37,9 +40,11 @@ export const fetchRoute: Route = {
   },
 };
 
-/** Its payloads are written into the answer, or copied there, before the next read. */
+/** Its payloads leave in the turn that reads them (see Pieces). */
 const batch: ReadBatch = { brief: 'cold', units: [], bytes: 0, nextOffset: 0, startOffset: 0, endOffset: 0 };
-const limits: ReadLimits = { bytesMax: 0, recordsMax: 0x7fffffff, tagHashes: null, whole: false };
+const limits: ReadLimits = { bytesMax: 0, recordsMax: 0x7fffffff, tagHashes: null };
+const coldLimits: ReadLimits = { ...limits };
+const prefetched: Prefetched = { bytes: 0, pending: false };
 
 class FetchCall implements Waiter {
   readonly #call: Call;
@@ -50,6 +55,9 @@ class FetchCall implements Waiter {
   #pending = false;
   /** Partitions that cold bytes have been asked for and have not come; -1 before any were. */
   #cold = -1;
+  #begun = false;
+  /** Some of the answer came from the disk. */
+  #wasCold = false;
 
   constructor(call: Call) {
     this.#call = call;
@@ -59,6 +67,7 @@ class FetchCall implements Waiter {
   begin(): void {
     const { node } = this.#call;
     node.counts.fetches++;
+    this.#begun = true;
     if (this.#request.sessionError !== 0) {
       this.#answerSessionError();
       return;
@@ -77,7 +86,11 @@ class FetchCall implements Waiter {
     this.#stopWaiting();
     this.#call.onHead = null;
     if (this.#call.connection.closed) this.#call.finishSilently();
-    else if (!this.#call.ended) this.#answer();
+    else if (!this.#call.ended) {
+      // Behind calls that are not answered yet the answer would not leave in this turn: it names no payloads.
+      if (!this.#begun) for (const partition of this.#request.partitions) partition.left = true;
+      this.#answer();
+    }
   }
 
   #attempt(last: boolean): void {
@@ -91,32 +104,38 @@ class FetchCall implements Waiter {
 
   /** Has the cold bytes that the answer will hold fetched, those of all partitions at once. Returns how many wait. */
   #fetchCold(): number {
-    const { broker } = this.#call.node;
-    let left = this.#request.bytesMax;
     let waiting = 0;
-    // Partitions that were written together are read together, each its part of the answer.
-    limits.scatteredBytesMax = Math.max(SHARE_BYTES_MIN, left / this.#request.partitions.length);
+    let left = this.#request.bytesMax;
     for (const partition of this.#request.partitions) {
-      const { queue, offset, error, bytesMax } = partition;
       partition.left = left <= 0;
-      if (partition.left) continue;
-      const state = error === 0 ? broker.queue(queue) : null;
-      if (state === null || offset < state.startOffset || offset >= state.endOffset) continue;
-      limits.bytesMax = Math.max(1, Math.min(bytesMax, left));
-      limits.whole = true;
-      try {
-        const status = broker.read(this.#call.principal, queue, offset, limits, batch, this);
-        if (status === 'pending') waiting++;
-        left -= batch.bytes;
-      } catch {
-        // The answer meets it again, and tells it.
-      } finally {
-        limits.whole = false;
-      }
+      if (partition.left || partition.error !== 0) continue;
+      left -= this.#prefetch(partition, partition.offset, left, this);
+      if (prefetched.pending) waiting++;
     }
-    limits.scatteredBytesMax = Number.POSITIVE_INFINITY;
-    batch.units.length = 0;
     return waiting;
+  }
+
+  /** Has those fetched that the client will ask for when it is through with the answer. */
+  #readAhead(): void {
+    // Nobody would come for them, or somebody is here who says better what he wants.
+    if (!this.#call.connection.takesMore || this.#call.connection.openCalls > 0) return;
+    const partitions = this.#request.partitions.filter(({ error }) => error === 0);
+    const isGiven = ({ offset, next }: FetchPartition): boolean => next > offset;
+    // Clients move those to the end that they were given something of.
+    const inOrder = [...partitions.filter((one) => !isGiven(one)), ...partitions.filter(isGiven)];
+    let left = this.#request.bytesMax;
+    for (const partition of inOrder) if (left > 0) left -= this.#prefetch(partition, partition.next, left, null);
+  }
+
+  /** Returns about how many bytes an answer will have of the partition. */
+  #prefetch({ queue, bytesMax }: FetchPartition, offset: Offset, left: number, waiter: Waiter | null): number {
+    const { broker } = this.#call.node;
+    // Partitions that were written together are read together, each its part of the answer.
+    const share = this.#request.bytesMax / this.#request.partitions.length;
+    coldLimits.scatteredBytesMax = Math.max(SHARE_BYTES_MIN, share);
+    coldLimits.bytesMax = Math.max(1, Math.min(bytesMax, left));
+    broker.prefetch(queue, offset, coldLimits, prefetched, waiter);
+    return prefetched.bytes;
   }
 
   /** Whether the answer need not wait. Looks only at what came since it last looked. */
@@ -178,8 +197,8 @@ class FetchCall implements Waiter {
 
   #answer(): void {
     this.#stopWaiting();
-    const { version, flexible, node } = this.#call;
-    const writer = this.#call.begin(node.largeWriter);
+    const { version, flexible } = this.#call;
+    const writer = this.#call.begin();
     const throttleAt = writer.reserveInt32();
     const pieces = new Pieces();
     if (version >= 7) {
@@ -204,7 +223,8 @@ class FetchCall implements Waiter {
     const fetched = this.#request.bytesMax - left;
     const throttleMs = this.#call.connection.throttle('consumer_byte_rate', this.#call.clientId, fetched);
     writer.patchInt32(throttleAt, throttleMs);
-    this.#call.finish(writer, pieces);
+    if (this.#wasCold) this.#call.onSent = () => this.#readAhead();
+    this.#call.finish(pieces);
   }
 
   /** Writes one partition's part and returns how many bytes of records are in it. */
@@ -221,7 +241,11 @@ class FetchCall implements Waiter {
         limits.bytesMax = Math.max(1, Math.min(partition.bytesMax, left));
         try {
           const status = broker.read(this.#call.principal, partition.queue, partition.offset, limits, batch, this);
-          if (status === 'found' || status === 'filtered') records = new RecordSet(node, batch, partition.offset);
+          if (status === 'found' || status === 'filtered') {
+            records = new RecordSet(node, batch, partition.offset);
+            partition.next = batch.nextOffset;
+            if (batch.units.at(-1)?.lasting === false) this.#wasCold = true;
+          }
         } catch (thrown) {
           error = errorCode(thrown, 'topic');
         }

@@ -1,9 +1,12 @@
 // Fetch replies that are slices of the log: the same bytes whatever the sizes, from every offset, for slow readers too.
 import { randomBytes } from 'node:crypto';
+import { type Duplex, PassThrough, Writable } from 'node:stream';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Message } from '../../../core/types.ts';
 import { fetch, produce } from '../../../specs/kafka/data.ts';
+import { BufferPool } from '../../wire/buffer-pool.ts';
+import { Outbox } from '../../wire/outbox.ts';
 import { Writer } from '../../wire/writer.ts';
 import { AT, readInt64 } from '../codec/batch.ts';
 import { encodeBatch } from '../codec/records.ts';
@@ -131,6 +134,51 @@ describe('a Fetch', () => {
     expect(got).toEqual(sent.map((batches) => batches.map((batch) => batch.subarray(AT.magic))));
   });
 
+  it('of cold bytes is found in memory by a client that reads on', async () => {
+    const partitions = 12;
+    const topic = await makeTopic('t', partitions);
+    for (let i = 0; i < 12; i++) {
+      for (let index = 0; index < partitions; index++)
+        await client.ask(produce, 9, produceOf('t', noise(1, 60_000), -1, index));
+    }
+    await makeTopic('more');
+    for (let i = 0; i < 40; i++) await send('more', noise(1, 1_000_000));
+    const { signals } = harness.broker as unknown as { signals: { counts: { coldReads: number } } };
+    const wish = fetchOf(topic, { maxBytes: 1 << 20 });
+    const partition = wish.topics[0]!.partitions[0]!;
+    const offsets = new Map(Array.from({ length: partitions }, (_, index) => [index, 0]));
+    const coldReads: number[] = [];
+    const original = harness.broker.prefetch.bind(harness.broker);
+    for (let round = 0; round < 4; round++) {
+      // What was fetched ahead has come.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const before = signals.counts.coldReads;
+      let during = -1;
+      const prefetch = vi.spyOn(harness.broker, 'prefetch').mockImplementation((...args) => {
+        // The first of what is fetched for the next one.
+        if (args[4] === null && during < 0) during = signals.counts.coldReads - before;
+        original(...args);
+      });
+      wish.topics[0]!.partitions = [...offsets].map(([index, fetchOffset]) => {
+        return { ...partition, partition: index, fetchOffset };
+      });
+      const { responses } = await client.ask(fetch, 12, wish);
+      for (const { partitionIndex, records } of responses[0]!.partitions) {
+        const count = bodies(records).length;
+        if (count === 0) continue;
+        // As clients do: those that something was given of come last.
+        const next = offsets.get(partitionIndex)! + count;
+        offsets.delete(partitionIndex);
+        offsets.set(partitionIndex, next);
+      }
+      await expect.poll(() => during).toBeGreaterThanOrEqual(0);
+      prefetch.mockRestore();
+      coldReads.push(during);
+    }
+    expect(coldReads[0]).toBeGreaterThan(5);
+    expect(coldReads.slice(1)).toEqual([0, 0, 0]);
+  });
+
   it('at every offset of compressed batches gives the batch that holds it, whole', async () => {
     const topic = await makeTopic('t');
     const sent = Object.values(GOLDEN_BATCHES).map((hex) => Buffer.from(hex, 'hex'));
@@ -170,12 +218,82 @@ describe('the pieces of a reply', () => {
     const writer = new Writer();
     writer.int32(0);
     for (let i = 0; i < 10; i++) pieces.add(Buffer.allocUnsafeSlow(4 * 1024 * 1024).subarray(0, 40_000), true, writer);
-    expect(pieces.slices).toHaveLength(2);
+    expect(pieces.slices).toBe(2);
     expect(writer.length + pieces.bytes).toBe(4 + 10 * 40_000);
     // Slices of one buffer cost it once.
     const same = Buffer.allocUnsafeSlow(4 * 1024 * 1024);
     const close = new Pieces();
     for (let i = 0; i < 10; i++) close.add(same.subarray(i * 40_000, (i + 1) * 40_000), true, writer);
-    expect(close.slices).toHaveLength(10);
+    expect(close.slices).toBe(10);
+  });
+
+  it('leave in their order, and what is not lasting may change when they have been sent', async () => {
+    const part = fc.record({
+      head: fc.nat(300),
+      payload: fc.constantFrom(0, 10, 12_000, 32_000, 40_000, 524_288, 700_000),
+      lasting: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { maxLength: 6 }), fc.nat(20), async (parts, tail) => {
+        const stream = new PassThrough({ highWaterMark: 50_000 });
+        const got: Buffer[] = [];
+        stream.on('data', (bytes: Buffer) => got.push(Buffer.from(bytes)));
+        const writer = new Writer();
+        writer.int32(7);
+        const pieces = new Pieces();
+        const expected: Buffer[] = [Buffer.from([0, 0, 0, 7])];
+        const brief: Buffer[] = [];
+        for (const { head, payload, lasting } of parts) {
+          const bytes = randomBytes(head + payload);
+          writer.bytes(bytes.subarray(0, head));
+          pieces.add(bytes.subarray(head), lasting, writer);
+          expected.push(Buffer.from(bytes));
+          if (!lasting) brief.push(bytes);
+        }
+        writer.bytes(Buffer.alloc(tail, 9));
+        expected.push(Buffer.alloc(tail, 9));
+        const whole = Buffer.concat(expected);
+        expect(writer.length + pieces.bytes).toBe(whole.length);
+        const pool = new BufferPool();
+        let sent = 0;
+        pieces.send(writer.buffer, writer.start, writer.offset, new Outbox(stream), pool, () => sent++);
+        for (const bytes of brief) bytes.fill(1);
+        await expect.poll(() => got.reduce((sum, { length }) => sum + length, 0)).toBe(whole.length);
+        expect(Buffer.concat(got).equals(whole)).toBe(true);
+        await expect.poll(() => sent).toBe(1);
+        expect(pool.keptBytes).toBeGreaterThan(0);
+        stream.destroy();
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(sent).toBe(1);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('leave while the last of them are being copied, and nobody is told when the stream has been cut', async () => {
+    const writes: (() => void)[] = [];
+    let taken = 0;
+    const stream = new Writable({
+      write(bytes: Buffer, _encoding, done) {
+        taken += bytes.length;
+        writes.push(done);
+      },
+      destroy(_error, done) {
+        // As a socket does.
+        for (const written of writes) written();
+        done(null);
+      },
+    });
+    const writer = new Writer();
+    writer.int32(7);
+    const pieces = new Pieces();
+    for (let i = 0; i < 3; i++) pieces.add(randomBytes(400_000), false, writer);
+    let sent = 0;
+    const outbox = new Outbox(stream as unknown as Duplex);
+    pieces.send(writer.buffer, writer.start, writer.offset, outbox, new BufferPool(), () => sent++);
+    expect(taken).toBe(512 * 1024);
+    stream.destroy();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toBe(0);
   });
 });

@@ -16,6 +16,8 @@ const READ_COMMITTED = 1;
 export interface FetchPartition {
   readonly index: number;
   readonly offset: Offset;
+  /** Where the client will go on: behind what it is given. */
+  next: Offset;
   readonly bytesMax: number;
   readonly queue: QueueNumber;
   error: number;
@@ -119,6 +121,6 @@ export class FetchRequest {
     const unknown = version >= 13 && topic === null ? ERROR.UNKNOWN_TOPIC_ID : ERROR.UNKNOWN_TOPIC_OR_PARTITION;
     // The epoch cannot change while we run, so it is compared once.
     const error = refusal !== ERROR.NONE ? refusal : queue < 0 ? unknown : epochError(this.#call.node, epoch);
-    return { index, offset, bytesMax, queue, error, countedTo: offset, countedBytes: 0, left: false };
+    return { index, offset, next: offset, bytesMax, queue, error, countedTo: offset, countedBytes: 0, left: false };
   }
 }

@@ -35,6 +35,8 @@ export interface HarnessOptions {
   readonly users?: Record<string, string>;
   /** A directory that another harness has left (`disk.kill()`). */
   readonly disk?: SimDisk;
+  /** 0: no sync is done on the loop. */
+  readonly inlineSyncMs?: number;
 }
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -42,7 +44,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 export async function start(options: HarnessOptions = {}): Promise<Harness> {
   const clock = new TestClock();
   const disk = options.disk ?? new SimDisk({ clock });
-  const broker = await openBroker(clock, undefined, disk);
+  const broker = await openBroker(clock, undefined, disk, options.inlineSyncMs);
   const context: AdapterContext = {
     broker,
     clock,

@@ -43,6 +43,7 @@ export function openBroker(
   clock: TestClock,
   codecs: readonly Codec[] = [codec],
   disk: SimDisk = new SimDisk({ clock }),
+  inlineSyncMs = Number.POSITIVE_INFINITY,
 ): Promise<Broker> {
   return Broker.open({
     disk,
@@ -73,7 +74,7 @@ export function openBroker(
     coldBytes: 16 * 1024 * 1024,
     indexCacheBytes: 4 * 1024 * 1024,
     flushIntervalMs: 200,
-    inlineSyncMs: Number.POSITIVE_INFINITY,
+    inlineSyncMs,
     retentionIntervalMs: 60_000,
     snapshotIntervalMs: 600_000,
     cleanRatio: 0.5,
