@@ -397,6 +397,7 @@ async function purge(s: Simulation): Promise<void> {
   const line = anyLine(s);
   if (line === null || s.random.chance(0.8)) return;
   const { ledger, topic } = line;
+  reconcileDying(s.sim.broker, s.model, s.nowMs);
   const end = s.sim.broker.queue(ledger.queue.number)!.endOffset;
   const offsets: number[] = [];
   for (let offset = ledger.queue.start; offset < end; offset++)
