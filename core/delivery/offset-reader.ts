@@ -240,7 +240,8 @@ export class OffsetReader {
       if (cold.isDamaged(position)) continue;
       if (lastEnd > 0 && weight + length > bytesMax) break;
       const gap = position - lastEnd;
-      const isHere = this.log.isHot(position) || cold.has(position, length);
+      const isHot = this.log.isHot(position);
+      const isHere = isHot || cold.has(position, length);
       if (!isHere) {
         const mostBytes = isScattered(gap, length) ? Math.min(bytesMax, scatteredBytesMax) : bytesMax;
         if (done !== null && pieces.length === 0 && weight * 2 >= mostBytes) break;
@@ -248,7 +249,7 @@ export class OffsetReader {
       }
       const end = position + length;
       lastEnd = end;
-      weight += weightOf(gap, length);
+      weight += isHot ? length : weightOf(gap, length);
       records += unitCount(unit, at);
       if (isHere || cold.isComing(position, length)) {
         // Who waits is told when the first is there.

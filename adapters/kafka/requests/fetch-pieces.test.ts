@@ -87,6 +87,21 @@ describe('a Fetch', () => {
     }
   });
 
+  it('has the newest of many partitions in one answer, however far apart they lie', async () => {
+    await makeTopic('more');
+    await send('more', noise(1, 200_000));
+    const topic = await makeTopic('t', 200);
+    for (let index = 0; index < 200; index++)
+      await client.ask(produce, 9, produceOf('t', batchOf(`${index}`), -1, index));
+    const wish = fetchOf(topic, { maxBytes: 1 << 20 });
+    const partition = wish.topics[0]!.partitions[0]!;
+    wish.topics[0]!.partitions = Array.from({ length: 200 }, (_, index) => ({ ...partition, partition: index }));
+    const { responses } = await client.ask(fetch, 12, wish);
+    expect(responses[0]!.partitions.flatMap(({ records }) => contents(records))).toEqual(
+      Array.from({ length: 200 }, (_, index) => [0, `${index}`]),
+    );
+  });
+
   it('of cold bytes has all of every partition in one answer, though their memory is used again and again', async () => {
     const partitions = 12;
     const topic = await makeTopic('t', partitions);
